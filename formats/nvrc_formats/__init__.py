@@ -1,0 +1,1 @@
+"""Bytes to validated integers and back. Needs numpy, msgpack and constriction; never torch or av."""

@@ -1,0 +1,1 @@
+"""The `nvrc` command: words on a screen, no codec logic."""

@@ -1,0 +1,1 @@
+"""How a representation becomes symbols: quantisers, priors and the segment codec."""

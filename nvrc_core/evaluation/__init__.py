@@ -1,0 +1,1 @@
+"""Metrics, anchor encoders and BD-rate."""

@@ -1,0 +1,1 @@
+"""How the parameters are found: losses, schedules, rate control, the training loop."""

@@ -1,0 +1,1 @@
+"""Files and pipes to planes, and planes to files and pipes."""

@@ -1,0 +1,1 @@
+"""What is fitted: feature grids and a synthesis network."""
