@@ -1,0 +1,226 @@
+"""Normative integer probability tables (SPEC section 6.2).
+
+A coded integer is split by its predicted mean: the residual r = symbol - floor(mean) falls under one of
+2 families x 64 scales x 8 sub-integer offsets of the mean. Every table is derived with integer arithmetic
+alone from two shipped shapes (cumulative distributions of standard deviation 1), so that any reader on any
+machine builds the same integers.
+"""
+
+from functools import lru_cache
+from hashlib import sha256
+from importlib.resources import files
+
+import numpy as np
+
+from nvrc_formats.errors import FormatError
+
+GAUSSIAN, LAPLACE = 0, 1
+FAMILIES = 2
+SCALES = 64
+OFFSETS = 8
+TABLES = FAMILIES * SCALES * OFFSETS
+
+# Standard deviations in symbol units, log-spaced from 0.11 to 256 as in the paper's coder.
+SCALE_MIN, SCALE_MAX = 0.11, 256.0
+SCALE_LOG_STEP = float(np.log(SCALE_MAX / SCALE_MIN) / (SCALES - 1))
+
+TOTAL = 1 << 16  # sum of a table's counts
+ESCAPE_BYTES = 3  # an escape is followed by its residual plus 2**23, as raw bytes, lowest first
+SHAPE_RESOLUTION = 512  # shape entries per standard deviation
+SHAPE_ENTRIES = 8 * SHAPE_RESOLUTION + 1  # standard deviations 0 to 8
+SHAPE_ONE = 1 << 30  # the shapes' fixed-point 1.0
+SHAPES_SHA256 = "41a707a6822698957df312f56a38e1bbab99e1ed354a00b57182107ffa5670f5"
+
+# round(2**16 * SHAPE_RESOLUTION / (16 * scale)): turns sixteenths of a symbol into Q16 shape entries. Listed,
+# not computed: these 64 integers are part of the format.
+INVERSE_SCALES = (
+    19065018,
+    16857579,
+    14905728,
+    13179871,
+    11653842,
+    10304505,
+    9111400,
+    8056438,
+    7123625,
+    6298818,
+    5569510,
+    4924646,
+    4354447,
+    3850268,
+    3404466,
+    3010280,
+    2661736,
+    2353547,
+    2081042,
+    1840089,
+    1627035,
+    1438649,
+    1272075,
+    1124788,
+    994555,
+    879401,
+    777579,
+    687547,
+    607940,
+    537550,
+    475310,
+    420276,
+    371614,
+    328587,
+    290542,
+    256901,
+    227156,
+    200855,
+    177599,
+    157036,
+    138853,
+    122776,
+    108561,
+    95991,
+    84877,
+    75049,
+    66360,
+    58676,
+    51882,
+    45875,
+    40564,
+    35867,
+    31714,
+    28042,
+    24795,
+    21924,
+    19386,
+    17141,
+    15157,
+    13402,
+    11850,
+    10478,
+    9265,
+    8192,
+)
+# Residuals -RADIUS..RADIUS+1 have a count of their own; all others are escapes.
+RADII = (
+    2,
+    2,
+    3,
+    3,
+    3,
+    3,
+    3,
+    4,
+    4,
+    4,
+    5,
+    5,
+    5,
+    6,
+    6,
+    7,
+    8,
+    9,
+    10,
+    11,
+    12,
+    13,
+    15,
+    16,
+    18,
+    21,
+    23,
+    26,
+    29,
+    33,
+    37,
+    41,
+    47,
+    53,
+    59,
+    67,
+    75,
+    85,
+    96,
+    108,
+    122,
+    138,
+    156,
+    176,
+    199,
+    225,
+    254,
+    287,
+    325,
+    367,
+    415,
+    469,
+    511,
+    511,
+    511,
+    511,
+    511,
+    511,
+    511,
+    511,
+    511,
+    511,
+    511,
+    511,
+)
+
+
+def table_index(family, scale, offset):
+    """The table for a family (0, 1), a scale index (0..63) and an offset of the mean (0..7 eighths)."""
+    return (family * SCALES + scale) * OFFSETS + offset
+
+
+def radius_of(table: int) -> int:
+    """The radius of a table: see RADII."""
+    return RADII[table // OFFSETS % SCALES]
+
+
+@lru_cache(maxsize=1)
+def _shapes() -> np.ndarray:
+    data = files("nvrc_formats").joinpath("shapes.bin").read_bytes()
+    if sha256(data).hexdigest() != SHAPES_SHA256:
+        raise FormatError("the installed file shapes.bin is damaged: install nvrc again")
+    return np.frombuffer(data, dtype="<u4").reshape(FAMILIES, SHAPE_ENTRIES).astype(np.int64)
+
+
+def _cumulative_shape(family: int, position: np.ndarray) -> np.ndarray:
+    """The shape's cumulative value in 1/SHAPE_ONE at signed Q16 shape entries."""
+    shape = _shapes()[family]
+    magnitude = np.minimum(np.abs(position), (SHAPE_ENTRIES - 1) << 16)
+    entry = np.minimum(magnitude >> 16, SHAPE_ENTRIES - 2)
+    low, high = shape[entry], shape[entry + 1]
+    value = low + ((high - low) * (magnitude - (entry << 16)) >> 16)
+    return np.where(position < 0, SHAPE_ONE - value, value)
+
+
+@lru_cache(maxsize=TABLES)
+def cumulative_counts(table: int) -> np.ndarray:
+    """Cumulative counts [K + 1], from 0 to TOTAL, of a table's K entries; each count is at least 1.
+
+    Entry i stands for the residual i - RADIUS; the last entry is the escape.
+    """
+    family, scale, offset = table // (SCALES * OFFSETS), table // OFFSETS % SCALES, table % OFFSETS
+    radius = radius_of(table)
+    residual = np.arange(-radius - 1, radius + 2)
+    upper_edge_sixteenths = 16 * residual + 8 - 2 * offset
+    mass = _cumulative_shape(family, upper_edge_sixteenths * INVERSE_SCALES[scale])
+    mass = mass - mass[0]
+    entries = len(mass)  # one a residual, and the escape: the first edge only bounds the first entry
+    counts = (mass * (TOTAL - entries) >> 30) + np.arange(entries)
+    return np.append(counts, TOTAL)
+
+
+def entry_bits(residuals: np.ndarray, tables: np.ndarray) -> np.ndarray:
+    """Bits [N] that the tables [N] charge for the residuals [N]; an escape's raw bytes included."""
+    bits = np.empty(len(residuals))
+    for table in np.unique(tables):
+        here = tables == table
+        radius = radius_of(table)
+        entries = residuals[here] + radius
+        escaped = (entries < 0) | (entries > 2 * radius + 1)
+        lengths = -np.log2(np.diff(cumulative_counts(int(table))) / TOTAL)
+        bits[here] = lengths[np.where(escaped, 2 * radius + 2, entries)] + 8 * ESCAPE_BYTES * escaped
+    return bits
