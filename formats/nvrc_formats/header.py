@@ -45,8 +45,8 @@ def unpack_strict(data: bytes, what: str, max_items: int) -> Any:
             raw=False,
             strict_map_key=True,
             ext_hook=refuse,
-            max_str_len=4 * limits.MAX_TEXT_CHARS,  # UTF-8 takes at most 4 bytes a character
-            max_bin_len=4 * limits.MAX_TEXT_CHARS,
+            max_str_len=limits.MAX_STRING_BYTES,
+            max_bin_len=limits.MAX_STRING_BYTES,
             max_array_len=max_items,
             max_map_len=0,
             max_ext_len=0,
@@ -77,9 +77,13 @@ def _check_ints(name: str, value: Any, lengths: tuple[int, int], low: int, high:
 
 
 def _check_text(name: str, value: Any) -> None:
-    # Printable: these strings go to terminals, where control characters would act.
-    if type(value) is not str or not 0 < len(value) <= limits.MAX_TEXT_CHARS or not value.isprintable():
-        raise HeaderError(f"{name} is {reprlib.repr(value)}, not 1 to {limits.MAX_TEXT_CHARS} printable characters")
+    # These strings go to terminals, where control characters would act. Beyond ASCII, what is printable changes
+    # with each version of Unicode.
+    is_printable = type(value) is str and value.isascii() and value.isprintable()
+    if not is_printable or not 0 < len(value) <= limits.MAX_TEXT_CHARS:
+        raise HeaderError(
+            f"{name} is {reprlib.repr(value)}, not 1 to {limits.MAX_TEXT_CHARS} printable ASCII characters"
+        )
 
 
 def _check_number(name: str, value: Any) -> None:
@@ -103,7 +107,7 @@ def _check_hash(name: str, value: Any) -> None:
 class Settings:
     """What made the file, for people and tools; decoding does not depend on it.
 
-    `preset`: its name, 1 to 64 printable characters. `quality_weight`: lambda of the loss, >= 0.
+    `preset`: its name, 1 to 64 printable ASCII characters. `quality_weight`: lambda of the loss, >= 0.
     `target_bpp`: the requested bits per luma pixel, >= 0, None where no rate was requested.
     `seed`: 0 to 2**64 - 1.
     """
@@ -125,7 +129,7 @@ class Settings:
 class StreamHeader:
     """What holds for the whole file.
 
-    `encoder`: name and version of the program that wrote it, 1 to 64 printable characters.
+    `encoder`: name and version of the program that wrote it, 1 to 64 printable ASCII characters.
     """
 
     video: VideoFormat

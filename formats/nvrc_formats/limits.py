@@ -31,11 +31,13 @@ MAX_SEGMENTS = 2**16
 MAX_INDEX_BYTES = 2**21
 # Stops a file of endless empty optional chunks; leaves three of them to each segment.
 MAX_CHUNKS = 2**18
-# Array elements: the most that any array of a header may hold is a duration for each frame of a segment.
+# Elements of an array in a header: the longest has a duration for each frame of a segment.
 MAX_HEADER_ITEMS = MAX_SEGMENT_FRAMES
 
 # Names of presets and encoders are shown on one line of a terminal.
 MAX_TEXT_CHARS = 64
+# Any string of a header, fields of later versions included; they may use UTF-8, 4 bytes a character.
+MAX_STRING_BYTES = 4 * MAX_TEXT_CHARS
 # A seed is any unsigned 64-bit number.
 MAX_SEED = 2**64 - 1
 # Code points of H.273 are bytes; FFmpeg numbers six chroma locations, 0 is "unspecified".

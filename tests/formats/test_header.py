@@ -4,6 +4,7 @@ import dataclasses
 import tracemalloc
 from contextlib import suppress
 from fractions import Fraction
+from pathlib import Path
 
 import msgpack
 import pytest
@@ -39,7 +40,7 @@ SHAPE = HinervShape(
 )
 SEGMENT = SegmentHeader(600, 300, (), SHAPE, b"symbols!", b"pictures")
 
-text = st.text(st.characters(exclude_categories=("C", "Z")), min_size=1, max_size=limits.MAX_TEXT_CHARS)
+text = st.text(st.characters(min_codepoint=32, max_codepoint=126), min_size=1, max_size=limits.MAX_TEXT_CHARS)
 terms = st.integers(1, limits.MAX_TERM)
 positive_fractions = st.builds(Fraction, terms, terms)
 codes = st.integers(0, limits.MAX_COLOR_CODE)
@@ -191,6 +192,7 @@ STREAM_FAULTS = [
     ((7,), "", "encoder"),
     ((7,), "x" * 65, "encoder"),
     ((7,), "a\x1b[31m", "encoder"),
+    ((7,), "é", "encoder"),
     ((7,), 5, "encoder"),
     ((8,), None, "settings"),
     ((8, 0), ["draft"], "preset"),
@@ -412,3 +414,14 @@ def test_any_flipped_bit_only_raises_format_errors():
             damaged[bit // 8] ^= 1 << bit % 8
             with suppress(FormatError):
                 read(bytes(damaged))
+
+
+def test_spec_states_the_limits_of_the_code():
+    spec = Path(__file__).parents[2] / "formats" / "SPEC.md"
+    rows = [line.split("|")[1:3] for line in spec.read_text().splitlines() if line.startswith("| MAX_")]
+    stated = {name.strip(): int(value) for name, value in rows}
+    # These are stated where their one field is.
+    elsewhere = {"MAX_SEED", "MAX_COLOR_CODE", "MAX_CHROMA_LOCATION"}
+    assert stated == {
+        name: value for name, value in vars(limits).items() if name.startswith("MAX_") and name not in elsewhere
+    }
