@@ -1,0 +1,96 @@
+"""Planar raw frames: the samples of Y, U and V one after the other, no header, no padding.
+
+Works on any binary file object, pipes included: nothing here seeks. One frame is in memory at a time.
+"""
+
+from collections.abc import Iterator
+from typing import BinaryIO
+
+import numpy as np
+
+from nvrc_formats.errors import VideoFileError
+from nvrc_formats.video import VideoFormat
+
+Planes = tuple[np.ndarray, ...]
+Shapes = tuple[tuple[int, int], ...]
+
+
+def frame_bytes(shapes: Shapes) -> int:
+    """Bytes of one frame of 8-bit planes; `shapes` are [H, W] of each plane."""
+    return sum(height * width for height, width in shapes)
+
+
+def read_planes(stream: BinaryIO, shapes: Shapes, frame_idx: int) -> Planes | None:
+    """Read one frame as uint8 planes [H, W], or None where the stream ends before its first byte.
+
+    Raises VideoFileError where the stream ends inside the frame; `frame_idx` is for that message only.
+    """
+    size = frame_bytes(shapes)
+    samples = np.empty(size, np.uint8)
+    filled = _read_into(stream, memoryview(samples))
+    if filled == 0:
+        return None
+    if filled < size:
+        raise VideoFileError(f"frame {frame_idx} is cut short: {filled} of {size} bytes")
+    planes = []
+    start = 0
+    for height, width in shapes:
+        planes.append(samples[start : start + height * width].reshape(height, width))
+        start += height * width
+    return tuple(planes)
+
+
+def check_planes(planes: Planes, shapes: Shapes) -> None:
+    """Raise ValueError where `planes` are not uint8 of these shapes.
+
+    That is a caller's mistake; written down, it would shift every later sample.
+    """
+    found = tuple(plane.shape for plane in planes)
+    if found != shapes or any(plane.dtype != np.uint8 for plane in planes):
+        kinds = ", ".join(str(plane.dtype) for plane in planes)
+        raise ValueError(f"planes are {found} of {kinds}, expected {shapes} of uint8")
+
+
+def write_planes(stream: BinaryIO, planes: Planes, shapes: Shapes) -> None:
+    """Write one frame of uint8 planes [H, W]. Raises what `check_planes` raises."""
+    check_planes(planes, shapes)
+    for plane in planes:
+        stream.write(np.ascontiguousarray(plane).data)
+
+
+class RawReader:
+    """Iterates over the frames of a raw stream; raises VideoFileError at a frame that is cut short."""
+
+    def __init__(self, stream: BinaryIO, video: VideoFormat) -> None:
+        self.video = video
+        self._stream = stream
+
+    def __iter__(self) -> Iterator[Planes]:
+        shapes = self.video.plane_shapes
+        frame_idx = 0
+        while (planes := read_planes(self._stream, shapes, frame_idx)) is not None:
+            yield planes
+            frame_idx += 1
+
+
+class RawWriter:
+    """Writes frames without a header; what the samples mean has to travel some other way."""
+
+    def __init__(self, stream: BinaryIO, video: VideoFormat) -> None:
+        self.video = video
+        self._stream = stream
+
+    def write(self, planes: Planes) -> None:
+        """Append one frame of uint8 planes [H, W]."""
+        write_planes(self._stream, planes, self.video.plane_shapes)
+
+
+def _read_into(stream: BinaryIO, view: memoryview) -> int:
+    """Fill `view` as far as the stream goes (an unbuffered pipe gives a little at a time); bytes read."""
+    filled = 0
+    while filled < len(view):
+        count = stream.readinto(view[filled:])
+        if not count:
+            break
+        filled += count
+    return filled
