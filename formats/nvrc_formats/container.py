@@ -31,7 +31,7 @@ VERSION = (1, 0)
 HEAD, SEGM, INDX = "HEAD", "SEGM", "INDX"
 FIRST_CHUNK_OFFSET = len(MAGIC) + 2
 
-_FRAME_BYTES = 12  # tag, length, crc
+FRAMING_BYTES = 12  # tag, length, crc
 _TAIL_BYTES = 4  # last bytes of the file: the length of the whole INDX chunk
 _PIECE_BYTES = 2**20  # a length that lies costs at most one such piece beyond what the file really holds
 _MAX_PAYLOAD_BYTES = {
@@ -125,6 +125,11 @@ class ContainerReader:
         self.version = _read_preamble(self._source)
         self.index: tuple[IndexEntry, ...] = ()  # known after INDX
 
+    @property
+    def bytes_read(self) -> int:
+        """Bytes taken so far: those of the whole file once its end is reached."""
+        return self._source.offset
+
     def __iter__(self) -> Iterator[Chunk]:
         offsets: list[int] = []
         for count in range(limits.MAX_CHUNKS):
@@ -163,7 +168,7 @@ def read_index(file: BinaryIO) -> tuple[IndexEntry, ...]:
     if file.read(4) != INDX.encode():
         raise TruncatedError(f"the file's {size} bytes do not end with an index: it is cut short or extended")
     chunk = read_chunk_at(file, start, INDX)
-    end = start + _FRAME_BYTES + len(chunk.payload)
+    end = start + FRAMING_BYTES + len(chunk.payload)
     if end != size:
         raise FormatError(f"bytes after the index, from byte {end} on")
     return unpack_index(chunk)
@@ -185,13 +190,13 @@ def read_chunk_at(file: BinaryIO, offset: int, tag: str) -> Chunk:
 def pack_index(entries: list[IndexEntry]) -> bytes:
     """The payload of an INDX chunk."""
     fields = msgpack.packb([[entry.offset, entry.first_frame, entry.frames] for entry in entries])
-    return fields + (_FRAME_BYTES + len(fields) + _TAIL_BYTES).to_bytes(_TAIL_BYTES, "little")
+    return fields + (FRAMING_BYTES + len(fields) + _TAIL_BYTES).to_bytes(_TAIL_BYTES, "little")
 
 
 def unpack_index(chunk: Chunk) -> tuple[IndexEntry, ...]:
     """Read an INDX chunk; HeaderError unless segments ascend before it and their frames follow on from 0."""
     fields, tail = chunk.payload[:-_TAIL_BYTES], chunk.payload[-_TAIL_BYTES:]
-    if int.from_bytes(tail, "little") != _FRAME_BYTES + len(chunk.payload):
+    if int.from_bytes(tail, "little") != FRAMING_BYTES + len(chunk.payload):
         raise HeaderError(f"the file's last 4 bytes are {tail.hex()}, not the length of the index chunk")
     values = unpack_strict(fields, "index", limits.MAX_SEGMENTS)
     read_record(values, "index", 1)
@@ -200,7 +205,7 @@ def unpack_index(chunk: Chunk) -> tuple[IndexEntry, ...]:
     for number, value in enumerate(values):
         name = f"index[{number}]"
         entry = IndexEntry(*read_record(value, name, 3))
-        check_int(f"{name} offset", entry.offset, offset + _FRAME_BYTES, chunk.offset - _FRAME_BYTES)
+        check_int(f"{name} offset", entry.offset, offset + FRAMING_BYTES, chunk.offset - FRAMING_BYTES)
         check_int(f"{name} first_frame", entry.first_frame, next_frame, next_frame)
         longest = min(limits.MAX_SEGMENT_FRAMES, limits.MAX_FRAMES - next_frame)
         check_int(f"{name} frames", entry.frames, 1, longest)

@@ -89,14 +89,4 @@ class QuantisationNoise:
         return x + torch.rand(x.shape, generator=self.generator, device=x.device) - 0.5
 
 
-class HardRounding:
-    """What is written: symbols."""
-
-    def for_distortion(self, x: Tensor) -> Tensor:
-        """round(x), with the gradient of x."""
-        return round_through(x)
-
-    for_rate = for_distortion
-
-
-Quantiser = SoftRounding | QuantisationNoise | HardRounding
+Quantiser = SoftRounding | QuantisationNoise

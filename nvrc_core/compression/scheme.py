@@ -18,8 +18,7 @@ from nvrc_core.representation.base import ParameterSpec
 
 # A Gaussian of deviation s in steps of d takes log2(s / d * sqrt(2 pi e)) bits.
 GAUSSIAN_BITS_OFFSET = 0.5 * math.log2(2 * math.pi * math.e)
-BIAS_STEP_INDEX = -6 * STEPS_PER_OCTAVE  # biases start near zero, so their own spread says nothing
-MIN_STEP_INDEX = -20 * STEPS_PER_OCTAVE
+BIAS_STEP_OCTAVE = -6  # biases start at zero, so their own spread says nothing
 
 
 @dataclass(frozen=True)
@@ -38,7 +37,10 @@ class Rate:
 
 @dataclass(frozen=True)
 class Symbols:
-    """The integers of a segment: `side` by name, `layers` as one vector, `grids` [T, H, W, C] by name."""
+    """What is coded: `side` by name, `layers` as one vector, `grids` [T, H, W, C] by name.
+
+    Integers once quantised; during a fit, real values in units of their steps.
+    """
 
     side: dict[str, Tensor]
     layers: Tensor
@@ -55,19 +57,23 @@ class Scheme:
         self.side_specs = (*self.layer_prior.side_specs, *self.grid_prior.side_specs)
 
     def initial_side(
-        self, parameters: Mapping[str, Tensor], bits_per_parameter: float, generator: torch.Generator
+        self, parameters: Mapping[str, Tensor], layer_bits: float, grid_step: float, generator: torch.Generator
     ) -> dict[str, Tensor]:
-        """Side information for fresh parameters: steps at which a value costs about `bits_per_parameter`, and
-        the scales that match.
+        """Side information for fresh parameters, scales matching the values.
+
+        Layers get steps at which a value costs about `layer_bits`. Grids start as noise whose size says nothing:
+        they get `grid_step`.
         """
         side = {spec.name: torch.full(spec.shape, spec.initial) for spec in self.side_specs}
         for spec in self.specs:
             values = parameters[spec.name]
             if spec.kind == "bias":
-                index = BIAS_STEP_INDEX
+                octaves = BIAS_STEP_OCTAVE
+            elif spec.kind == "grid":
+                octaves = math.log2(grid_step)
             else:
-                octaves = math.log2(float(values.std()) + 1e-12) + GAUSSIAN_BITS_OFFSET - bits_per_parameter
-                index = max(MIN_STEP_INDEX, round(octaves * STEPS_PER_OCTAVE))
+                octaves = math.log2(float(values.std())) + GAUSSIAN_BITS_OFFSET - layer_bits
+            index = round(octaves * STEPS_PER_OCTAVE)
             scale = matching_scale_index(values / step_size(torch.tensor(float(index))))
             side[f"{spec.name}.tensor.step"].fill_(index)
             side[f"{spec.name}.scale" if spec.kind == "grid" else f"{spec.name}.tensor.scale"].fill_(scale)
@@ -77,31 +83,25 @@ class Scheme:
         side["context.phase"] += 8.0
         return side
 
-    def in_steps(self, parameters: Mapping[str, Tensor], side: SideValues) -> Symbols:
-        """All parameters in units of their steps (real values), `side` rounded."""
-        layers = self.layer_prior.flatten(parameters) / step_size(self.layer_prior.step_indices(side))
-        grids = {
-            spec.name: parameters[spec.name] / step_size(self.grid_prior.step_indices(side, spec))
-            for spec in self.grid_prior.specs
-        }
-        return Symbols(dict(side), layers, grids)
+    def in_steps(self, layers: Tensor, grids: Mapping[str, Tensor], side: SideValues) -> Symbols:
+        """Values in units of their steps. `layers`: flattened by the layer prior; `side`: rounded."""
+        return Symbols(
+            dict(side),
+            layers / step_size(self.layer_prior.step_indices(side)),
+            {
+                spec.name: grids[spec.name] / step_size(self.grid_prior.step_indices(side, spec))
+                for spec in self.grid_prior.specs
+            },
+        )
 
     def dequantise(self, symbols: Symbols) -> dict[str, Tensor]:
         """Parameters by name from values in units of their steps."""
         side = symbols.side
-        layers = symbols.layers * step_size(self.layer_prior.step_indices(side))
-        parameters = self.layer_prior.unflatten(layers)
+        parameters = self.layer_prior.unflatten(symbols.layers * step_size(self.layer_prior.step_indices(side)))
         for spec in self.grid_prior.specs:
-            parameters[spec.name] = symbols.grids[spec.name] * step_size(self.grid_prior.step_indices(side, spec))
+            steps = step_size(self.grid_prior.step_indices(side, spec))
+            parameters[spec.name] = symbols.grids[spec.name] * steps
         return parameters
-
-    def quantise(self, values: Symbols, quantiser: Callable[[Tensor], Tensor]) -> Symbols:
-        """Applies one quantiser to layers and grids."""
-        return Symbols(
-            values.side,
-            quantiser(values.layers),
-            {name: quantiser(grid) for name, grid in values.grids.items()},
-        )
 
     def rate(self, symbols: Symbols) -> Rate:
         """Bits by part of (possibly noisy) symbols."""
@@ -110,3 +110,9 @@ class Scheme:
             grids=self.grid_prior.bits(symbols.grids, symbols.side),
             side=side_bits(self.side_specs, symbols.side),
         )
+
+
+def quantise(values: Symbols, quantiser: Callable[[Tensor], Tensor]) -> Symbols:
+    """Applies one quantiser to layers and grids."""
+    grids = {name: quantiser(grid) for name, grid in values.grids.items()}
+    return Symbols(values.side, quantiser(values.layers), grids)

@@ -18,7 +18,14 @@ from torch import Tensor
 
 from nvrc_core.compression.grid_prior import occupied_phases, phase_slices
 from nvrc_core.compression.scheme import Scheme, Symbols
-from nvrc_core.compression.side_information import GroupPrior, fit_group_priors, groups
+from nvrc_core.compression.side_information import (
+    GroupPrior,
+    fit_group_priors,
+    group_prior_fields,
+    groups,
+    join_side,
+    split_side,
+)
 
 ROOT_BYTES = 3  # a group's hyperprior: mean in eighths (two bytes, offset binary) and scale index
 ROOT_MEAN_BIAS = 1 << 15
@@ -115,20 +122,12 @@ def _walk_side(scheme: Scheme, coder: _Writer | _Reader, symbols: Symbols | None
     coder.coded.append(roots)
     coder.bits["side"] += 8 * len(roots)
     priors = {name: _unpack_root(root) for name, root in zip(names, roots.reshape(-1, ROOT_BYTES), strict=True)}
-    sizes = [int(np.prod(spec.shape)) for spec in scheme.side_specs]
-    means, scales = (
-        torch.repeat_interleave(
-            torch.tensor([getattr(priors[spec.group], field) for spec in scheme.side_specs], dtype=torch.float64),
-            torch.tensor(sizes),
-        )
-        for field in ("mean_eighths", "scale_index")
-    )
-    known = symbols and torch.cat([symbols.side[spec.name].flatten() for spec in scheme.side_specs])
+    means, scales = group_prior_fields(scheme.side_specs, priors)
+    known = symbols and join_side(scheme.side_specs, symbols.side)
     values = _code(coder, "side", means, scales, LAPLACE, known)
     if values.abs().max() > MAX_SIDE_VALUE:
         raise PayloadError(f"a value of the side information is beyond {MAX_SIDE_VALUE}")
-    parts = values.split(sizes)
-    return {spec.name: part.view(spec.shape) for spec, part in zip(scheme.side_specs, parts, strict=True)}
+    return split_side(scheme.side_specs, values)
 
 
 def _code(

@@ -7,6 +7,7 @@ side information uncoded costs 31 % of the rate.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import prod
 
 import torch
 from nvrc_formats.limits import MAX_SIDE_VALUE
@@ -32,9 +33,20 @@ class SideSpec:
 SideValues = Mapping[str, Tensor]
 
 
-def rounded(side: SideValues) -> dict[str, Tensor]:
-    """The integers (as floats) behind the learned values, with gradients passed through."""
-    return {name: round_through(clamp_through(value, -MAX_SIDE_VALUE, MAX_SIDE_VALUE)) for name, value in side.items()}
+def split_side(specs: Sequence[SideSpec], flat: Tensor) -> dict[str, Tensor]:
+    """Views of one vector of all side information, by name."""
+    parts = flat.split([prod(spec.shape) for spec in specs])
+    return {spec.name: part.view(spec.shape) for spec, part in zip(specs, parts, strict=True)}
+
+
+def join_side(specs: Sequence[SideSpec], side: SideValues) -> Tensor:
+    """The inverse of `split_side`."""
+    return torch.cat([side[spec.name].reshape(-1) for spec in specs])
+
+
+def round_side(flat: Tensor) -> Tensor:
+    """The integers (as floats) behind learned values, with gradients passed through."""
+    return round_through(clamp_through(flat, -MAX_SIDE_VALUE, MAX_SIDE_VALUE))
 
 
 def step_size(step_index: Tensor) -> Tensor:
@@ -66,13 +78,17 @@ def fit_group_priors(specs: Sequence[SideSpec], side: SideValues) -> dict[str, G
     return priors
 
 
+def group_prior_fields(specs: Sequence[SideSpec], priors: Mapping[str, GroupPrior]) -> tuple[Tensor, Tensor]:
+    """(mean in eighths, scale index) of every value of `join_side`'s vector, float64."""
+    sizes = torch.tensor([prod(spec.shape) for spec in specs])
+    means = torch.tensor([priors[spec.group].mean_eighths for spec in specs], dtype=torch.float64)
+    scales = torch.tensor([priors[spec.group].scale_index for spec in specs], dtype=torch.float64)
+    return means.repeat_interleave(sizes), scales.repeat_interleave(sizes)
+
+
 def side_bits(specs: Sequence[SideSpec], side: SideValues) -> Tensor:
     """Total bits of the side information (rounded values), without the raw root numbers."""
     priors = fit_group_priors(specs, side)
-    total = torch.zeros(())
-    for group, prior in priors.items():
-        values = torch.cat([side[spec.name].flatten() for spec in specs if spec.group == group])
-        mean = values.new_tensor(float(prior.mean_eighths))
-        scale = values.new_tensor(float(prior.scale_index))
-        total = total.to(values.device) + symbol_bits(values, mean, scale, LAPLACE).sum()
-    return total
+    means, scales = group_prior_fields(specs, priors)
+    values = join_side(specs, side)
+    return symbol_bits(values, means.to(values), scales.to(values), LAPLACE).sum()

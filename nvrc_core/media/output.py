@@ -8,9 +8,11 @@ import errno
 import os
 import secrets
 import stat
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import BinaryIO
 
 from nvrc_core.errors import ResourceError, UsageError
 
@@ -102,6 +104,27 @@ def atomic_output(path: str | os.PathLike[str], overwrite: bool = False) -> Iter
     finally:
         with suppress(FileNotFoundError):
             partial.unlink()
+
+
+@contextmanager
+def output_stream(target: str | os.PathLike[str], overwrite: bool = False) -> Iterator[BinaryIO]:
+    """A binary stream to write to: standard output for "-", else a file by the rules of `atomic_output`."""
+    if str(target) == STDOUT:
+        with write_errors("standard output"):
+            yield sys.stdout.buffer
+            sys.stdout.buffer.flush()
+        return
+    with atomic_output(target, overwrite) as path:
+        with write_errors(str(target)):
+            stream = open(path, "wb")  # noqa: SIM115 - closed below, where a failing last write is still caught
+        try:
+            yield stream
+        except BaseException:
+            with suppress(OSError):
+                stream.close()
+            raise
+        with write_errors(str(target)):
+            stream.close()
 
 
 @contextmanager

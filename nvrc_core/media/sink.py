@@ -5,9 +5,8 @@ A sink is chosen by the suffix of its target. All of them write to one binary st
 
 import itertools
 import statistics
-import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -21,7 +20,7 @@ from nvrc_formats.video import VideoFormat
 from nvrc_formats.y4m import Y4mWriter
 
 from nvrc_core.errors import ResourceError, UsageError
-from nvrc_core.media.output import STDOUT, atomic_output, check_output, is_special, write_errors
+from nvrc_core.media.output import STDOUT, check_output, is_special, output_stream, write_errors
 from nvrc_core.media.source import SAMPLE_ASPECT_TAG
 
 # By ColorTags.chroma_location.
@@ -100,7 +99,7 @@ def _opened(
     durations: Durations,
     notices: tuple[str, ...],
 ) -> Iterator[Sink]:
-    with _stream_to(target, name, overwrite) as stream:
+    with output_stream(target, overwrite) as stream:
         with _writing(name):
             writer = kind.open(stream, video, durations)
         try:
@@ -110,17 +109,6 @@ def _opened(
                 stream.flush()
         finally:
             writer.abandon()
-
-
-@contextmanager
-def _stream_to(target: str | Path, name: str, overwrite: bool) -> Iterator[BinaryIO]:
-    if str(target) == STDOUT:
-        yield sys.stdout.buffer
-        return
-    with atomic_output(target, overwrite) as path, ExitStack() as cleanup:
-        with write_errors(name):
-            stream = cleanup.enter_context(open(path, "wb"))
-        yield stream
 
 
 @contextmanager

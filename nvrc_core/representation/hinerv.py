@@ -187,7 +187,7 @@ def covering_grid(video: VideoFormat, stride: int) -> tuple[int, int]:
 def _temporal_taps(grid: Tensor, frames: Tensor, total: int) -> Tensor:
     """The grid one row before, at and after the frames' times, zero outside: [B, H, W, 3 C]."""
     low, high, fraction = time_positions(frames, total, len(grid))
-    fraction = fraction.view(-1, 1, 1, 1)
+    fraction = fraction.to(grid.dtype).view(-1, 1, 1, 1)
     padded = F.pad(grid, (0, 0, 0, 0, 0, 0, 1, 1))
     taps = [torch.lerp(padded[low + tap], padded[high + tap], fraction) for tap in range(KERNEL)]
     return torch.cat(taps, dim=-1)

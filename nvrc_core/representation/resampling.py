@@ -37,7 +37,7 @@ def _interpolation_matrix(length_in: int, length_out: int) -> Tensor:
     """[length_out, length_in]; each row has one or two weights that sum to 1."""
     low, high, fraction = time_positions(torch.arange(length_out), length_out, length_in)
     rows = torch.arange(length_out)
-    matrix = torch.zeros(length_out, length_in)
+    matrix = torch.zeros(length_out, length_in, dtype=torch.float64)
     matrix[rows, low] += 1 - fraction
     matrix[rows, high] += fraction
     return matrix
@@ -45,7 +45,7 @@ def _interpolation_matrix(length_in: int, length_out: int) -> Tensor:
 
 def time_positions(frames: Tensor, total: int, length: int) -> tuple[Tensor, Tensor, Tensor]:
     """Where the indices `frames` of `total` lie among `length` rows: (row, next row, fraction towards the next)."""
-    position = ((frames.to(torch.float32) + 0.5) * (length / total) - 0.5).clamp(0, length - 1)
+    position = ((frames.to(torch.float64) + 0.5) * (length / total) - 0.5).clamp(0, length - 1)
     low = position.floor().long()
     return low, (low + 1).clamp(max=length - 1), position - low
 
@@ -53,4 +53,4 @@ def time_positions(frames: Tensor, total: int, length: int) -> tuple[Tensor, Ten
 def read_time(grid: Tensor, frames: Tensor, total: int) -> Tensor:
     """A grid [T, ...] at the frames' times: [B, ...]."""
     low, high, fraction = time_positions(frames, total, len(grid))
-    return torch.lerp(grid[low], grid[high], fraction.view(-1, *[1] * (grid.ndim - 1)))
+    return torch.lerp(grid[low], grid[high], fraction.to(grid.dtype).view(-1, *[1] * (grid.ndim - 1)))

@@ -1,46 +1,17 @@
-"""Complexity levels, and the shape that a level takes for a given video and rate.
+"""The shape that a complexity level takes for a given video and rate.
 
 The paper ties its sizes to 1920x1080 clips of 120 to 600 frames; here every size follows from the picture, the
 number of frames and the bits that the file may take.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from math import prod
 
 from nvrc_formats.header import HinervShape
 from nvrc_formats.video import VideoFormat
 
 from nvrc_core.representation.hinerv import Hinerv, covering_grid
-
-
-@dataclass(frozen=True, kw_only=True)
-class Profile:
-    """A complexity level: the structure, the largest sizes, and how many bits a parameter is worth.
-
-    `width`: channels of the first stage at most; each further stage has half of the one before.
-    `frames_per_grid_row`: frames that share one time step of the finest base grid.
-    `grid_channels`, `local_channels`: of the finest levels, at full width.
-    `bits_per_parameter`: the mean cost at which the level works; with the target rate it gives the number of
-    parameters. The paper's rate points lie between 1.5 and 9 bits (parameters and rates of its tables 7 and 8).
-    `grid_share`: share of the parameters that base grids are to take; None scales them with the width instead,
-    as the paper's table 7 does.
-    """
-
-    width: int
-    strides: tuple[int, ...]
-    depths: tuple[int, ...]
-    output_stride: int
-    frames_per_grid_row: int
-    grid_channels: int
-    local_channels: int
-    bits_per_parameter: float
-    grid_share: float | None
-    expansion: int = 4
-    grid_levels: int = 4
-    local_levels: int = 3
-    min_width: int = 16
-    min_stage_width: int = 4
-
+from nvrc_core.representation.profile import Profile
 
 MAX_GRID_CHANNELS = 64
 

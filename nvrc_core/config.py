@@ -1,0 +1,47 @@
+"""What a caller asks of an encode."""
+
+import math
+from dataclasses import dataclass
+from fractions import Fraction
+
+from nvrc_core.errors import UsageError
+from nvrc_core.media.selection import ALL_FRAMES, FrameRange
+from nvrc_core.presets import DEFAULT_PRESET, PRESETS
+
+DEFAULT_BPP = 0.1
+
+
+@dataclass(frozen=True, kw_only=True)
+class EncodeConfig:
+    """The request; raises UsageError where it makes no sense.
+
+    `target_bpp`: bits of the whole file per luma pixel; `quality_weight`: lambda of the loss (bits per luma pixel +
+    lambda * weighted MSE of samples in [0, 1]). At most one of the two; without either, `DEFAULT_BPP` is the target.
+    `raw_size` ((W, H)) and `raw_rate` describe headerless .yuv input.
+    """
+
+    preset: str = DEFAULT_PRESET
+    target_bpp: float | None = None
+    quality_weight: float | None = None
+    frames: FrameRange = ALL_FRAMES
+    device: str = "auto"
+    threads: int | None = None
+    seed: int = 0
+    raw_size: tuple[int, int] | None = None
+    raw_rate: Fraction | None = None
+
+    def __post_init__(self) -> None:
+        if self.preset not in PRESETS:
+            raise UsageError(f"unknown preset {self.preset!r}: use one of {', '.join(PRESETS)}")
+        if self.target_bpp is not None and self.quality_weight is not None:
+            raise UsageError("a rate target and a quality weight exclude each other: give --bpp or --lambda")
+        for name, value in (("--bpp", self.target_bpp), ("--lambda", self.quality_weight)):
+            if value is not None and not (math.isfinite(value) and value > 0):
+                raise UsageError(f"{name} {value} is not a positive number")
+        if not 0 <= self.seed < 1 << 63:
+            raise UsageError(f"--seed {self.seed} is not between 0 and 2**63 - 1")
+
+    @property
+    def wanted_bpp(self) -> float | None:
+        """The rate target in force, None where lambda rules."""
+        return self.target_bpp if self.target_bpp or self.quality_weight else DEFAULT_BPP

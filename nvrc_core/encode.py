@@ -1,0 +1,165 @@
+"""From a video to a file: read, fit, code, decode what was written, publish."""
+
+import time
+from dataclasses import dataclass, replace
+from io import BytesIO
+
+from nvrc_formats.checksum import HASH_BYTES, PictureHash
+from nvrc_formats.container import ContainerWriter
+from nvrc_formats.header import HinervShape, SegmentHeader, Settings, StreamHeader, pack_segment, pack_stream_header
+
+from nvrc_core import __version__
+from nvrc_core.config import EncodeConfig
+from nvrc_core.devices import Runtime, runtime
+from nvrc_core.evaluation.psnr import PsnrMeter
+from nvrc_core.events import EncodeStarted, EventHandler, FrameProgress, Notice, ignore
+from nvrc_core.media.output import check_output, output_stream, refuse_same_file
+from nvrc_core.media.selection import Clip, read_clip
+from nvrc_core.media.source import open_source
+from nvrc_core.presets import PRESETS
+from nvrc_core.representation.hinerv import Hinerv
+from nvrc_core.representation.sizing import shape_for
+from nvrc_core.segment import SegmentDecoder, fit_segment
+
+# What a quality weight comes to at a typical clip, only to choose the size of the representation:
+# about 0.1 bpp at a weight of 500, and bpp growing a little slower than the weight.
+TYPICAL_BPP, TYPICAL_QUALITY_WEIGHT, RATE_EXPONENT = 0.1, 500.0, 0.7
+
+
+@dataclass(frozen=True)
+class EncodeResult:
+    """Figures of a finished encode.
+
+    `bytes`: of the whole file; `bpp`: 8 * bytes over luma samples; `psnr_*`: mean of per-frame decibels on integer
+    samples, of the file's own decode; `parts`: bytes by part of the file.
+    """
+
+    bytes: int
+    bpp: float
+    kbps: float
+    psnr_y: float
+    psnr_u: float
+    psnr_v: float
+    psnr_yuv: float
+    frames: int
+    width: int
+    height: int
+    encode_s: float
+    device: str
+    preset: str
+    quality_weight: float
+    parameters: int
+    mac_per_pixel: float
+    parts: dict[str, float]
+
+
+def encode(
+    source: str, target: str, config: EncodeConfig, *, overwrite: bool = False, on_event: EventHandler = ignore
+) -> EncodeResult:
+    """Encodes `source` (a path, or "-" for standard input) to `target` (a path, or "-" for standard output).
+
+    The file appears whole or not at all, and only after its own decode gave the symbols that were meant.
+    Raises UsageError, MediaError, ResourceError, SymbolMismatchError.
+    """
+    start = time.monotonic()
+    check_output(target, overwrite)
+    refuse_same_file(source, target)
+    with runtime(config.device, config.threads) as where:
+        with open_source(source, raw_size=config.raw_size, raw_rate=config.raw_rate) as opened:
+            for notice in opened.notices:
+                on_event(Notice(notice))
+            clip = read_clip(opened, config.frames)
+        data, figures = _encode_clip(clip, config, where, on_event)
+    with output_stream(target, overwrite) as stream:
+        stream.write(data)
+    return EncodeResult(**figures, encode_s=time.monotonic() - start)
+
+
+def _encode_clip(clip: Clip, config: EncodeConfig, where: Runtime, on_event: EventHandler) -> tuple[bytes, dict]:
+    """The file's bytes, and all figures of `EncodeResult` but the time."""
+    video, preset = clip.video, PRESETS[config.preset]
+    pixels = video.width * video.height * clip.frame_count
+    bpp = config.wanted_bpp or TYPICAL_BPP * (config.quality_weight / TYPICAL_QUALITY_WEIGHT) ** RATE_EXPONENT
+    shape = shape_for(preset.profile, video, clip.frame_count, bpp * pixels)
+    blank = _segment_header(clip, shape, bytes(HASH_BYTES), bytes(HASH_BYTES))
+    overhead = len(_write_file(clip, blank, b"", config, quality_weight=1.0))
+    representation = Hinerv(shape, video, clip.frame_count)
+    figures = {
+        "frames": clip.frame_count,
+        "width": video.width,
+        "height": video.height,
+        "device": where.name,
+        "preset": preset.name,
+        "parameters": sum(spec.size for spec in representation.specs),
+        "mac_per_pixel": representation.mac_per_pixel,
+    }
+    on_event(EncodeStarted(**figures, steps=preset.recipe.steps_for(clip.frame_count), target_bpp=config.wanted_bpp))
+    fitted = fit_segment(
+        shape,
+        video,
+        clip.planes,
+        preset,
+        target_bits=_payload_bits(config.wanted_bpp, pixels, overhead),
+        quality_weight=config.quality_weight,
+        device=where.device,
+        seed=config.seed,
+        on_progress=on_event,
+    )
+    coded = fitted.encoding
+    # The encoder's last look is a decoder's first: from the coded bytes alone.
+    decoder = SegmentDecoder(replace(blank, symbol_hash=coded.symbol_hash), coded.payload, video)
+    meter, picture_hash = PsnrMeter(video.pixel_format.peak), PictureHash()
+    for index, planes in enumerate(decoder.frames(range(clip.frame_count), where.device)):
+        meter.update([plane[index] for plane in clip.planes], planes)
+        picture_hash.update(planes)
+        on_event(FrameProgress("measure", index + 1, clip.frame_count))
+    header = _segment_header(clip, shape, coded.symbol_hash, picture_hash.digest())
+    data = _write_file(clip, header, coded.payload, config, fitted.quality_weight)
+    psnr = meter.result()
+    parts = {part: bits / 8 for part, bits in coded.bits.items()}
+    parts["container"] = len(data) - len(coded.payload)
+    figures |= {
+        "bytes": len(data),
+        "bpp": 8 * len(data) / pixels,
+        "kbps": 8e-3 * len(data) / _seconds(clip),
+        "psnr_y": psnr.y,
+        "psnr_u": psnr.u,
+        "psnr_v": psnr.v,
+        "psnr_yuv": psnr.yuv,
+        "quality_weight": fitted.quality_weight,
+        "parts": parts,
+    }
+    return data, figures
+
+
+def _payload_bits(wanted_bpp: float | None, pixels: int, overhead_bytes: int) -> float | None:
+    """What a rate target leaves for the coded symbols: at least something, however low the target."""
+    return None if wanted_bpp is None else max(wanted_bpp * pixels - 8 * overhead_bytes, 8 * overhead_bytes)
+
+
+def _segment_header(clip: Clip, shape: HinervShape, symbol_hash: bytes, picture_hash: bytes) -> SegmentHeader:
+    constant = all(duration == clip.video.frame_duration for duration in clip.durations)
+    return SegmentHeader(
+        first_frame=0,
+        frames=clip.frame_count,
+        durations=() if constant else clip.durations,
+        representation=shape,
+        symbol_hash=symbol_hash,
+        picture_hash=picture_hash,
+    )
+
+
+def _seconds(clip: Clip) -> float:
+    return float(sum(clip.durations) * clip.video.time_base)
+
+
+def _write_file(
+    clip: Clip, segment: SegmentHeader, payload: bytes, config: EncodeConfig, quality_weight: float
+) -> bytes:
+    settings = Settings(config.preset, quality_weight, config.wanted_bpp, config.seed)
+    stream = BytesIO()
+    writer = ContainerWriter(stream)
+    writer.write_header(pack_stream_header(StreamHeader(clip.video, f"nvrc {__version__}", settings)))
+    writer.write_segment(pack_segment(segment, payload), clip.frame_count)
+    writer.finish()
+    return stream.getvalue()

@@ -1,0 +1,89 @@
+"""The named trade-offs between time and quality, fastest first, and the paper's profiles. Imports no torch."""
+
+from dataclasses import dataclass, replace
+
+from nvrc_core.fitting.recipe import Recipe
+from nvrc_core.representation.profile import Profile
+
+DEFAULT_PRESET = "medium"
+
+
+@dataclass(frozen=True)
+class Preset:
+    """A complexity level and a way to fit it. `summary`: one line for people."""
+
+    name: str
+    summary: str
+    profile: Profile
+    recipe: Recipe
+
+
+# Small levels for processors: a fine base grid, two short stages, luma as four phases at half resolution.
+_SMALL = Profile(
+    width=32,
+    strides=(2, 2),
+    depths=(2, 1),
+    output_stride=2,
+    frames_per_grid_row=3,
+    grid_channels=2,
+    local_channels=4,
+    bits_per_parameter=3.0,
+    grid_share=0.5,
+)
+
+# NVRC's HiNeRV-v2 (tables 7 and 8 of the paper): structure, and widths at most.
+_PAPER = Profile(
+    width=224,
+    strides=(3, 2, 2, 2),
+    depths=(3, 3, 3, 1),
+    output_stride=1,
+    frames_per_grid_row=3,
+    grid_channels=1,
+    local_channels=4,
+    bits_per_parameter=6.0,
+    grid_share=None,
+)
+_PAPER_RECIPE = Recipe(
+    visits=390,
+    min_steps=2000,
+    batch_frames=1,
+    rate_interval=8,
+    second_stage=30 / 390,
+    layer_rate=2e-3,
+    grid_rate=2e-3,
+    grid_step=3e-2,
+    warm_up=30 / 390,
+    final_rate=0.05,
+)
+
+
+def _small(name: str, summary: str, width: int, **recipe: float) -> Preset:
+    return Preset(name, summary, replace(_SMALL, width=width), Recipe(**recipe))
+
+
+def _paper(level: int, width: int, grid_channels: int, local_channels: int, bits_per_parameter: float) -> Preset:
+    profile = replace(
+        _PAPER,
+        width=width,
+        grid_channels=grid_channels,
+        local_channels=local_channels,
+        bits_per_parameter=bits_per_parameter,
+    )
+    summary = f"NVRC's HiNeRV-v2 S{level} and schedule: up to {width} channels, hours on a GPU"
+    return Preset(f"nvrc-s{level}", summary, profile, _PAPER_RECIPE)
+
+
+PRESETS: dict[str, Preset] = {
+    preset.name: preset
+    for preset in (
+        _small("draft", "a first look: seconds for a small clip", 24, visits=4, min_steps=150, batch_frames=4),
+        _small("fast", "about a minute for a small clip", 32, visits=12, min_steps=300, batch_frames=4),
+        _small("medium", "a few minutes for a small clip", 48, visits=40, min_steps=600, batch_frames=4),
+        _small("slow", "a quarter of an hour for a small clip", 64, visits=100, min_steps=1000, batch_frames=4),
+        _small("veryslow", "an hour for a small clip", 96, visits=300, min_steps=2000, batch_frames=4),
+        _paper(1, 224, 1, 4, bits_per_parameter=6.0),
+        _paper(2, 336, 2, 8, bits_per_parameter=4.0),
+        _paper(3, 512, 4, 16, bits_per_parameter=3.0),
+        _paper(4, 768, 8, 32, bits_per_parameter=2.0),
+    )
+}

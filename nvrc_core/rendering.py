@@ -1,0 +1,32 @@
+"""Decoded parameters to pictures: the one path that the encoder's last look, the decoder and `verify` share."""
+
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from nvrc_core.representation.base import Representation
+
+Planes = tuple[np.ndarray, ...]
+
+
+@torch.no_grad()
+def render_frames(
+    representation: Representation,
+    parameters: Mapping[str, Tensor],
+    frames: range,
+    *,
+    peak: int,
+    device: torch.device,
+    dtype: torch.dtype = torch.float32,
+) -> Iterator[Planes]:
+    """Integer planes [H, W] of each frame index, uint8 up to a peak of 255, else uint16.
+
+    One frame at a time, so that a frame's samples do not depend on which others are asked for.
+    """
+    values = {name: value.to(device, dtype) for name, value in parameters.items()}
+    samples = np.uint8 if peak <= 255 else np.uint16
+    for frame in frames:
+        planes = representation.render(values, torch.tensor([frame], device=device))
+        yield tuple((plane[0].double().clamp(0, 1) * peak).round().cpu().numpy().astype(samples) for plane in planes)

@@ -1,0 +1,32 @@
+"""Complexity levels: the structure and the largest sizes of a representation. Plain numbers; imports no torch."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True)
+class Profile:
+    """A complexity level: the structure, the largest sizes, and how many bits a parameter is worth.
+
+    `width`: channels of the first stage at most; each further stage has half of the one before.
+    `frames_per_grid_row`: frames that share one time step of the finest base grid.
+    `grid_channels`, `local_channels`: of the finest levels, at full width.
+    `bits_per_parameter`: the mean cost at which the level works; with the target rate it gives the number of
+    parameters. The paper's rate points lie between 1.5 and 9 bits (parameters and rates of its tables 7 and 8).
+    `grid_share`: share of the parameters that base grids are to take; None scales them with the width instead,
+    as the paper's table 7 does.
+    """
+
+    width: int
+    strides: tuple[int, ...]
+    depths: tuple[int, ...]
+    output_stride: int
+    frames_per_grid_row: int
+    grid_channels: int
+    local_channels: int
+    bits_per_parameter: float
+    grid_share: float | None
+    expansion: int = 4
+    grid_levels: int = 4
+    local_levels: int = 3
+    min_width: int = 16
+    min_stage_width: int = 4

@@ -1,0 +1,78 @@
+"""One segment, from samples to bytes and from bytes to pictures: the unit of fitting, file and failure."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from nvrc_formats.header import HinervShape, SegmentHeader
+from nvrc_formats.video import VideoFormat
+
+from nvrc_core.compression.scheme import Scheme
+from nvrc_core.compression.segment_codec import Encoding, decode_symbols, encode_symbols
+from nvrc_core.compression.step_trim import trim_steps
+from nvrc_core.errors import SymbolMismatchError
+from nvrc_core.events import FitProgress
+from nvrc_core.fitting.rate_control import RateControl
+from nvrc_core.fitting.trainer import Trainer
+from nvrc_core.presets import Preset
+from nvrc_core.rendering import Planes, render_frames
+from nvrc_core.representation.hinerv import Hinerv
+
+
+@dataclass(frozen=True)
+class FittedSegment:
+    """The bytes of a segment and the quality weight that its fit ended with."""
+
+    encoding: Encoding
+    quality_weight: float
+
+
+def fit_segment(
+    shape: HinervShape,
+    video: VideoFormat,
+    planes: list[np.ndarray],
+    preset: Preset,
+    *,
+    target_bits: float | None,
+    quality_weight: float | None,
+    device: torch.device,
+    seed: int,
+    on_progress: Callable[[FitProgress], None],
+) -> FittedSegment:
+    """Fits and codes integer planes [T, H, W] (Y, U, V) at a rate of `target_bits` or at a quality weight."""
+    representation = Hinerv(shape, video, len(planes[0]))
+    scheme = Scheme(representation.specs)
+    trainer = Trainer(
+        representation,
+        scheme,
+        [torch.from_numpy(plane).to(device) for plane in planes],
+        preset.recipe,
+        RateControl(target_bits, quality_weight),
+        peak=video.pixel_format.peak,
+        seed=seed,
+    )
+    fitted = trainer.run(on_progress)
+    symbols = fitted.symbols if target_bits is None else trim_steps(scheme, fitted.symbols, target_bits)
+    return FittedSegment(encode_symbols(scheme, symbols), fitted.quality_weight)
+
+
+class SegmentDecoder:
+    """Decodes the symbols of a segment at once (raises PayloadError, SymbolMismatchError), its frames on demand."""
+
+    def __init__(self, header: SegmentHeader, payload: bytes, video: VideoFormat) -> None:
+        self._representation = Hinerv(header.representation, video, header.frames)
+        self._peak = video.pixel_format.peak
+        scheme = Scheme(self._representation.specs)
+        symbols, self.encoding = decode_symbols(scheme, payload)
+        if self.encoding.symbol_hash != header.symbol_hash:
+            raise SymbolMismatchError(
+                f"the symbols of the segment at frame {header.first_frame} are not those that were written"
+            )
+        self._parameters = scheme.dequantise(symbols)
+
+    def frames(self, frames: range, device: torch.device, dtype: torch.dtype = torch.float32) -> Iterator[Planes]:
+        """Integer planes [H, W] of the frames, counted from the segment's first."""
+        return render_frames(
+            self._representation, self._parameters, frames, peak=self._peak, device=device, dtype=dtype
+        )
