@@ -6,6 +6,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from nvrc_cli.json_output import emit
+from nvrc_cli.options import AsJson
+
 if TYPE_CHECKING:
     from nvrc_core.evaluation.bdrate import Comparison
 
@@ -30,7 +33,7 @@ def bdrate(
         str | None, typer.Option(help="Series or codec of TEST, where it holds several.", metavar="NAME")
     ] = None,
     clip: Annotated[str | None, typer.Option(help="Compare on this clip only.", metavar="NAME")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of a table.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """BD-rate of TEST against ANCHOR: the mean difference in rate at equal quality, in percent.
 
@@ -48,8 +51,6 @@ def bdrate(
 
 
 def _print_json(comparison: "Comparison") -> None:
-    import json
-
     clips = []
     for result in comparison.clips:
         entry = {"clip": result.clip, "bd_rate_percent": None, "overlap_db": None, "warnings": []}
@@ -58,15 +59,14 @@ def _print_json(comparison: "Comparison") -> None:
             entry["overlap_db"] = list(result.bd.overlap_db)
             entry["warnings"] = list(result.bd.warnings)
         clips.append(entry | {"reason": result.reason})
-    payload = {
-        "event": "done",
-        "metric": comparison.metric,
-        "bd_rate_percent": comparison.mean_percent,
-        "clips": clips,
-        "only_in_anchor": list(comparison.only_in_anchor),
-        "only_in_test": list(comparison.only_in_test),
-    }
-    typer.echo(json.dumps(payload))
+    emit(
+        "done",
+        metric=comparison.metric,
+        bd_rate_percent=comparison.mean_percent,
+        clips=clips,
+        only_in_anchor=comparison.only_in_anchor,
+        only_in_test=comparison.only_in_test,
+    )
 
 
 def _print_table(comparison: "Comparison") -> None:

@@ -1,0 +1,62 @@
+"""`nvrc info`: what a .nvrc file says about itself."""
+
+from collections.abc import Iterator
+from fractions import Fraction
+from typing import Annotated, Any
+
+import typer
+
+from nvrc_cli.json_output import emit
+from nvrc_cli.options import AsJson, NvrcFile, flag
+from nvrc_core.errors import UsageError
+
+UNSPECIFIED = 2  # H.273's code point for "unknown or left to the application"
+
+
+def info(
+    source: NvrcFile,
+    parts: Annotated[bool, flag("--parts", help="Also tell how many bytes each part takes (slower).")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Describe a .nvrc file: geometry, timing, colour, segments and the settings that made it."""
+    from nvrc_core.inspection import describe, part_sizes
+
+    if parts and source == "-":
+        raise UsageError("--parts reads the file twice, which standard input does not allow")
+    description = describe(source)
+    if parts:
+        description["parts"] = part_sizes(source)
+    if as_json:
+        emit("done", **description)
+        return
+    for name, text in _lines(description):
+        typer.echo(f"{name:<10}  {text}")
+
+
+def _lines(about: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    yield "format", f"nvrc {about['format_version']}, written by {about['encoder']}"
+    yield "size", f"{about['bytes']:,} bytes, {about['bpp']:.4f} bpp, {about['kbps']:.1f} kbit/s"
+    rate = Fraction(about["frame_rate"])
+    yield "video", f"{about['width']}x{about['height']}, {about['frames']} frames, {about['pixel_format']}"
+    yield "frame rate", f"{float(rate):.6g}" + (f" ({rate})" if rate.denominator > 1 else "")
+    yield "aspect", about["sample_aspect"].replace("/", ":") if about["sample_aspect"] != "0" else "unspecified"
+    yield "colour", _colour(about["color"])
+    target = "none" if about["target_bpp"] is None else f"{about['target_bpp']:g} bpp"
+    yield "settings", f"preset {about['preset']}, target {target}, lambda {about['lambda']:.6g}, seed {about['seed']}"
+    for number, segment in enumerate(about["segments"]):
+        start = segment["first_frame"]
+        timing = ", variable frame rate" if segment["variable_frame_rate"] else ""
+        yield (
+            f"segment {number}",
+            f"frames {start}:{start + segment['frames']}, {segment['bytes']:,} bytes, "
+            f"{segment['parameters']:,} parameters, {segment['representation']['kind']}{timing}",
+        )
+    for part, size in about.get("parts", {}).items():
+        yield part, f"{size:,.0f} bytes, {100 * size / about['bytes']:.1f} %"
+
+
+def _colour(tags: dict[str, Any]) -> str:
+    names = ("primaries", "transfer", "matrix")
+    points = [f"{name} {'unspecified' if tags[name] == UNSPECIFIED else tags[name]}" for name in names]
+    ranges = {None: "unspecified", False: "limited", True: "full"}
+    return ", ".join([*points, f"{ranges[tags['full_range']]} range"])
