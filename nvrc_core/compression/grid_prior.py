@@ -32,6 +32,12 @@ MAX_HIDDEN = 2047
 # Bounds on every partial sum, see above: 15 * 255 * 1023 + 1023 * 4 and 8 * 2047 * 1023 are below 2**24.
 HIDDEN_SHIFT, OUTPUT_SHIFT = 4, 32
 MAX_MEAN_EIGHTHS = 1023
+# The context network's tensors, each with a hyperprior of its own.
+CONTEXT_GROUPS = {
+    "context.expand": (HIDDEN, FEATURES),
+    "context.phase": (len(PHASES), HIDDEN),
+    "context.project": (2, HIDDEN),
+}
 
 
 @dataclass(frozen=True)
@@ -52,9 +58,7 @@ class GridPrior:
             *(SideSpec(f"{spec.name}.block.step", "block.step", _blocks(spec)) for spec in specs),
             *(SideSpec(f"{spec.name}.mean", "context.mean", (spec.shape[3],)) for spec in specs),
             *(SideSpec(f"{spec.name}.scale", "context.scale", (spec.shape[3],)) for spec in specs),
-            SideSpec("context.expand", "context.expand", (HIDDEN, FEATURES)),
-            SideSpec("context.phase", "context.phase", (len(PHASES), HIDDEN)),
-            SideSpec("context.project", "context.project", (2, HIDDEN)),
+            *(SideSpec(group, group, shape) for group, shape in CONTEXT_GROUPS.items()),
         )
 
     def step_indices(self, side: SideValues, spec: ParameterSpec) -> Tensor:

@@ -79,7 +79,7 @@ class Scheme:
             side[f"{spec.name}.scale" if spec.kind == "grid" else f"{spec.name}.tensor.scale"].fill_(scale)
         # The context network starts as an almost constant prior, but with paths for gradients.
         expand = side["context.expand"]
-        side["context.expand"] = torch.randn(expand.shape, generator=generator) * 2
+        side["context.expand"] = torch.randn(expand.shape, generator=generator) * 8
         side["context.phase"] += 8.0
         return side
 

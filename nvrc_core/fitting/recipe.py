@@ -14,8 +14,8 @@ class Recipe:
     3.4, gives rate its own steps; combined before the optimiser, lambda keeps its meaning).
     `layer_bits`: what a value of a layer costs at the first steps. `grid_step`: the first step size of grids.
     `layer_rate`, `grid_rate`: peak learning rates of layers and biases, and of grids.
-    `step_travel`, `prior_travel`: how far step indices, and means, scales and context weights, can move in a whole
-    fit: a short fit has to adapt its side information as far as a long one.
+    `step_travel`, `prior_travel`, `context_travel`: how far step indices, means and scales, and weights of the
+    context network can move in a whole fit: a short fit has to adapt its side information as far as a long one.
     `warm_up`, `final_rate`: share of the fit over which learning rates rise; the factor that they end at.
     `temperature`, `noise_shape`: at the start and end of stage 1; `rounding`: share of rounded values over the first
     half of stage 2 (NVRC, appendix).
@@ -28,10 +28,11 @@ class Recipe:
     rate_interval: int = 4
     layer_bits: float = 3.0
     grid_step: float = 0.3
-    layer_rate: float = 5e-3
-    grid_rate: float = 2e-2
+    layer_rate: float = 1e-2
+    grid_rate: float = 3e-2
     step_travel: float = 270.0
     prior_travel: float = 540.0
+    context_travel: float = 200.0
     warm_up: float = 0.03
     final_rate: float = 0.02
     temperature: tuple[float, float] = (0.5, 0.3)

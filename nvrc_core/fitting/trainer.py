@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from nvrc_core.compression.grid_prior import CONTEXT_GROUPS
 from nvrc_core.compression.scheme import Scheme, Symbols, quantise
 from nvrc_core.compression.side_information import SideSpec, join_side, round_side, split_side
 from nvrc_core.events import FitProgress
@@ -80,7 +81,11 @@ class Trainer:
         return values.to(self.device).clone().requires_grad_()
 
     def _side_unit(self, spec: SideSpec) -> Tensor:
-        travel = self.recipe.step_travel if spec.group.endswith("step") else self.recipe.prior_travel
+        recipe = self.recipe
+        if spec.group.endswith("step"):
+            travel = recipe.step_travel
+        else:
+            travel = recipe.context_travel if spec.group in CONTEXT_GROUPS else recipe.prior_travel
         return torch.full(spec.shape, min(MAX_SIDE_RATE, travel / self.steps)).flatten()
 
     # -- the loop -----------------------------------------------------------------------------------------
