@@ -50,8 +50,9 @@ class RangeEncoder:
         """Codes int residuals [N], each under its table index [N]; |residual| < 2**20."""
         if residuals.size == 0:
             return
-        if np.abs(residuals).max() >= MAX_SYMBOL:
-            raise PayloadError(f"a residual of {np.abs(residuals).max()} is beyond the limit of {MAX_SYMBOL - 1}")
+        low, high = int(residuals.min()), int(residuals.max())
+        if max(-low, high) >= MAX_SYMBOL:
+            raise PayloadError(f"a residual of {low if -low > high else high} is beyond the limit of {MAX_SYMBOL - 1}")
         residuals = np.ascontiguousarray(residuals, dtype=np.int32)
         escaped = np.zeros(residuals.shape, dtype=bool)
         for table, positions in _groups(tables):
