@@ -71,7 +71,7 @@ def fit_group_priors(specs: Sequence[SideSpec], side: SideValues) -> dict[str, G
     """The priors that match mean and deviation of each group's integers: the best two numbers need no training."""
     priors = {}
     for group in groups(specs):
-        values = torch.cat([side[spec.name].detach().flatten() for spec in specs if spec.group == group])
+        values = torch.cat([side[spec.name].detach().flatten() for spec in specs if spec.group == group]).double()
         mean_eighths = round(float(values.mean()) * OFFSETS)
         scale = matching_scale_index(values - mean_eighths / OFFSETS)
         priors[group] = GroupPrior(mean_eighths, min(SCALES - 1, round(scale)))

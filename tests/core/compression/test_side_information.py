@@ -1,0 +1,96 @@
+"""The integers that steer the priors, and the two numbers that code each group of them."""
+
+import pytest
+import torch
+from nvrc_formats.limits import MAX_SIDE_VALUE
+from nvrc_formats.tables import LAPLACE, SCALES
+
+from nvrc_core.compression.rate import symbol_bits
+from nvrc_core.compression.side_information import (
+    GroupPrior,
+    SideSpec,
+    fit_group_priors,
+    group_prior_fields,
+    groups,
+    join_side,
+    round_side,
+    side_bits,
+    split_side,
+    step_size,
+)
+
+SPECS = (
+    SideSpec("a.step", "step", (1, 1)),
+    SideSpec("a.mean", "mean", (5, 1)),
+    SideSpec("b.step", "step", (1, 300)),
+    SideSpec("b.mean", "mean", (1, 1)),
+)
+
+
+def random_side(seed: int = 1) -> dict[str, torch.Tensor]:
+    generator = torch.Generator().manual_seed(seed)
+    return {spec.name: (torch.randn(spec.shape, generator=generator) * 6 - 20).round() for spec in SPECS}
+
+
+def test_join_and_split():
+    side = random_side()
+    flat = join_side(SPECS, side)
+    assert flat.shape == (307,)
+    back = split_side(SPECS, flat)
+    assert list(back) == [spec.name for spec in SPECS]
+    assert all(torch.equal(back[name], value) for name, value in side.items())
+
+
+def test_groups_come_in_the_order_of_their_first_tensors():
+    assert groups(SPECS) == ["step", "mean"]
+    assert groups(SPECS[::-1]) == ["mean", "step"]
+
+
+def test_rounded_values_are_integers_within_the_limit():
+    x = torch.tensor([-5000.3, -1023.4, -0.5, 0.2, 7.6, 1022.7, 9e6], requires_grad=True)
+    values = round_side(x)
+    assert values.tolist() == [-MAX_SIDE_VALUE, -MAX_SIDE_VALUE, 0, 0, 8, MAX_SIDE_VALUE, MAX_SIDE_VALUE]
+    (gradient,) = torch.autograd.grad(values.sum(), x)
+    assert torch.equal(gradient, torch.ones(7))
+
+
+def test_steps_are_eighths_of_octaves():
+    assert step_size(torch.tensor([0.0, 8.0, -16.0])).tolist() == [1.0, 2.0, 0.25]
+    assert float(step_size(torch.tensor(1.0, dtype=torch.float64)) ** 8) == pytest.approx(2)
+
+
+def test_group_priors_match_mean_and_deviation():
+    side = random_side()
+    prior = fit_group_priors(SPECS, side)["step"]
+    steps = torch.cat([side["a.step"].flatten(), side["b.step"].flatten()])
+    assert prior.mean_eighths == round(float(steps.mean()) * 8)
+    # Of all scales the one that is taken costs about the least.
+    mean = torch.tensor(float(prior.mean_eighths))
+    costs = [float(symbol_bits(steps, mean, torch.tensor(float(scale)), LAPLACE).sum()) for scale in range(SCALES)]
+    assert costs[prior.scale_index] < 1.03 * min(costs)
+
+
+def test_priors_are_integers_in_range_for_any_values():
+    for value in (0.0, -MAX_SIDE_VALUE, MAX_SIDE_VALUE):
+        for prior in fit_group_priors(SPECS, {spec.name: torch.full(spec.shape, value) for spec in SPECS}).values():
+            assert prior == GroupPrior(int(8 * value), 0)
+    wide = {spec.name: torch.full(spec.shape, float(MAX_SIDE_VALUE)) for spec in SPECS}
+    wide["b.step"][0, ::2] *= -1
+    assert fit_group_priors(SPECS, wide)["step"].scale_index == 63
+
+
+def test_every_value_gets_the_prior_of_its_group():
+    means, scales = group_prior_fields(SPECS, {"step": GroupPrior(-3, 5), "mean": GroupPrior(70, 0)})
+    expected = [-3.0] + [70.0] * 5 + [-3.0] * 300 + [70.0]
+    assert means.tolist() == expected
+    assert scales.tolist() == [5.0 if mean == -3 else 0.0 for mean in expected]
+
+
+def test_bits_carry_gradients_towards_the_mean_of_the_group():
+    side = random_side()
+    side["b.step"][0, 0] = 400.0
+    side = {name: value.requires_grad_() for name, value in side.items()}
+    (gradient,) = torch.autograd.grad(side_bits(SPECS, side), side["b.step"])
+    assert gradient.isfinite().all()
+    assert gradient[0, 1:].abs().max() > 0
+    assert gradient[0, 0] >= 0
