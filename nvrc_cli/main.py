@@ -56,6 +56,9 @@ def main(arguments: list[str] | None = None) -> int:
     if COMPLETION_VARIABLE in os.environ:
         app(prog_name=PROGRAM)
     arguments = sys.argv[1:] if arguments is None else arguments
+    # Read when torch loads: its idle threads otherwise spin, which costs several times the work as soon as anything
+    # else wants the cores. A thousand turns are enough for the next operation of a fit to find them awake.
+    os.environ.setdefault("GOMP_SPINCOUNT", "1000")
     with interrupts() as signals:
         try:
             _run(arguments)

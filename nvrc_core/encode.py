@@ -25,6 +25,8 @@ from nvrc_core.segment import SegmentDecoder, fit_segment
 # about 0.1 bpp at a weight of 500, and bpp growing a little slower than the weight.
 TYPICAL_BPP, TYPICAL_QUALITY_WEIGHT, RATE_EXPONENT = 0.1, 500.0, 0.7
 
+TARGET_TOLERANCE = 0.1  # a rate further from its target deserves a word
+
 
 @dataclass(frozen=True)
 class EncodeResult:
@@ -72,7 +74,17 @@ def encode(
         data, figures = _encode_clip(clip, config, where, on_event)
     with output_stream(target, overwrite) as stream:
         stream.write(data)
-    return EncodeResult(**figures, encode_s=time.monotonic() - start)
+    result = EncodeResult(**figures, encode_s=time.monotonic() - start)
+    wanted = config.wanted_bpp
+    if wanted is not None and abs(result.bpp / wanted - 1) > TARGET_TOLERANCE:
+        on_event(Notice(f"the rate is {result.bpp:.4f} bpp, not {wanted} as asked: {_reason(result.bpp, wanted)}"))
+    return result
+
+
+def _reason(bpp: float, wanted: float) -> str:
+    if bpp > wanted:
+        return "the smallest representation of this preset takes more; give it more frames, or a higher rate"
+    return "the largest representation of this preset cannot use more; choose a slower one"
 
 
 def _encode_clip(clip: Clip, config: EncodeConfig, where: Runtime, on_event: EventHandler) -> tuple[bytes, dict]:

@@ -254,8 +254,12 @@ class HinervShape:
         return self.grid_size[1] * scale, self.grid_size[2] * scale
 
     def check_covers(self, video: VideoFormat) -> None:
-        """HeaderError if the network renders less than the picture."""
+        """HeaderError if the network renders less than the picture, or cuts the chroma samples at its edges."""
         (rows, columns) = self.rendered_size
+        if rows % video.pixel_format.chroma_y or columns % video.pixel_format.chroma_x:
+            raise HeaderError(
+                f"the network renders {columns}x{rows} pixels, not whole {video.pixel_format.name} samples"
+            )
         if rows < video.height or columns < video.width:
             raise HeaderError(f"the network renders {columns}x{rows} pixels of a {video.width}x{video.height} picture")
 

@@ -56,9 +56,9 @@ MAX_STRIDE = 16
 MAX_DEPTH = 64
 MAX_EXPANSION = 16
 
-# Magnitudes of coded symbols are below this. No trained parameter comes near, and the sum of thousands of
-# products of such symbols with 8-bit weights stays below 2**53, hence exact in float64.
+# Magnitudes of coded symbols are below this. No trained parameter comes near, and sums of thousands of them stay
+# below 2**53, hence exact in float64.
 MAX_SYMBOL = 2**20
 # Side information, the context network's weights among it: every partial sum of that network stays below 2**24,
-# hence exact in float32 (SPEC section 6.5).
+# hence exact in float32 (SPEC section 6.6).
 MAX_SIDE_VALUE = 2**10 - 1

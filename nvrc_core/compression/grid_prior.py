@@ -3,8 +3,9 @@
 Levels are coded coarse to fine. Inside a level the positions fall into eight phases by the parity of (t, y, x);
 a phase is one batch that sees all earlier phases of its level and the coarser level. Neighbours are
 summed over the symmetric classes that such parities make, one a difference of phases. A tiny network maps the sums
-to a mean and a scale index. It runs on integers: every product and partial sum stays below 2**24, so float32
-holds them exactly in any order, on any device. Training runs the same operations, with gradients passed
+to a mean and a scale index. It runs on integers: from the clamped features on, every product and partial sum
+stays below 2**24, so float32 holds them exactly in any order, on any device; coding uses float64, which holds the
+unclamped sums as well. Training runs the same operations, with gradients passed
 straight through the floors.
 """
 
@@ -30,7 +31,7 @@ FEATURES = 2 * len(CLASSES) + 1  # signed sums, sums of magnitudes, activity of 
 MAX_FEATURE = 255
 MAX_HIDDEN = 2047
 # Bounds on every partial sum, see above: 15 * 255 * 1023 + 1023 * 4 and 8 * 2047 * 1023 are below 2**24.
-HIDDEN_SHIFT, OUTPUT_SHIFT = 4, 32
+HIDDEN_DIVISOR, OUTPUT_DIVISOR = 4, 32
 MAX_MEAN_EIGHTHS = 1023
 # The context network's tensors, each with a hyperprior of its own.
 CONTEXT_GROUPS = {
@@ -82,9 +83,9 @@ class GridPrior:
         coarser level, if there is one. Exact if all inputs are integers.
         """
         features, columns = _features(symbols, coarser, PHASES[phase])
-        hidden = features @ side["context.expand"][:, columns].T / HIDDEN_SHIFT + side["context.phase"][phase]
+        hidden = features @ side["context.expand"][:, columns].T / HIDDEN_DIVISOR + side["context.phase"][phase]
         hidden = floor_through(hidden.clamp(0, MAX_HIDDEN))
-        output = floor_through(hidden @ side["context.project"].T / OUTPUT_SHIFT)
+        output = floor_through(hidden @ side["context.project"].T / OUTPUT_DIVISOR)
         mean = output[..., 0] + side[f"{name}.mean"]
         scale = output[..., 1] + side[f"{name}.scale"]
         return Prediction(clamp_through(mean, -MAX_MEAN_EIGHTHS, MAX_MEAN_EIGHTHS), clamp_through(scale, 0, SCALES - 1))

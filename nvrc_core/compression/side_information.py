@@ -18,6 +18,14 @@ from nvrc_core.compression.quantise import clamp_through, round_through
 from nvrc_core.compression.rate import matching_scale_index, symbol_bits
 
 STEPS_PER_OCTAVE = 8  # a step index i stands for the step 2 ** (i / 8)
+MAX_STEP_INDEX = 512  # on both sides: such steps and their products with symbols stay far inside float32
+# The order of hyperpriors in a file; a group without tensors is left out.
+GROUPS = (
+    *(f"{axis}.{field}" for axis in ("tensor", "row", "column") for field in ("step", "mean", "scale")),
+    "grid.step",
+    "block.step",
+    *(f"context.{part}" for part in ("mean", "scale", "expand", "phase", "project")),
+)
 
 
 @dataclass(frozen=True)
@@ -51,12 +59,14 @@ def round_side(flat: Tensor) -> Tensor:
 
 def step_size(step_index: Tensor) -> Tensor:
     """The quantisation step of a step index."""
-    return torch.exp2(step_index / STEPS_PER_OCTAVE)
+    return torch.exp2(clamp_through(step_index, -MAX_STEP_INDEX, MAX_STEP_INDEX) / STEPS_PER_OCTAVE)
 
 
 def groups(specs: Sequence[SideSpec]) -> list[str]:
     """The groups in coding order."""
-    return list(dict.fromkeys(spec.group for spec in specs))
+    used = {spec.group for spec in specs}
+    assert used <= set(GROUPS)
+    return [group for group in GROUPS if group in used]
 
 
 @dataclass(frozen=True)

@@ -91,6 +91,15 @@ def bd_rate(anchor: Sequence[RDPoint], test: Sequence[RDPoint]) -> BDRate:
     return BDRate(percent, (float(low), float(high)), tuple(warnings))
 
 
+def rate_at_quality(curve: Sequence[RDPoint], quality_db: float) -> float | None:
+    """The rate at which a curve (PCHIP on ln(rate)) has a quality, None beyond its ends. Raises like `bd_rate`."""
+    quality, log_rate = _checked_curve(curve, "given")
+    if not quality[0] <= quality_db <= quality[-1]:
+        return None
+    piece = np.array([min(np.searchsorted(quality, quality_db, side="right"), len(quality) - 1) - 1])
+    return math.exp(_interpolate(quality, log_rate, np.array([quality_db]), piece)[0])
+
+
 def compare(
     anchor_path: str | Path,
     test_path: str | Path,
@@ -180,22 +189,23 @@ def _end_slope(width: float, next_width: float, secant: float, next_secant: floa
     return slope
 
 
+def _interpolate(x: np.ndarray, y: np.ndarray, at: np.ndarray, piece: np.ndarray) -> np.ndarray:
+    """The curve through `x`, `y` [N] at positions inside the given pieces (piece i: x[i] to x[i + 1])."""
+    slopes = _pchip_slopes(x, y)
+    width = x[piece + 1] - x[piece]
+    t = (at - x[piece]) / width
+    start = (1 + 2 * t) * y[piece] + t * width * slopes[piece]
+    end = (3 - 2 * t) * y[piece + 1] + (t - 1) * width * slopes[piece + 1]
+    return (1 - t) ** 2 * start + t**2 * end  # cubic Hermite
+
+
 def _integral(x: np.ndarray, y: np.ndarray, low: float, high: float) -> float:
     """The integral from `low` to `high` of the curve through `x`, `y` [N]."""
-    slopes = _pchip_slopes(x, y)
-
-    def value(at: np.ndarray, piece: np.ndarray) -> np.ndarray:
-        width = x[piece + 1] - x[piece]
-        t = (at - x[piece]) / width
-        start = (1 + 2 * t) * y[piece] + t * width * slopes[piece]
-        end = (3 - 2 * t) * y[piece + 1] + (t - 1) * width * slopes[piece + 1]
-        return (1 - t) ** 2 * start + t**2 * end  # cubic Hermite
-
     pieces = np.arange(len(x) - 1)
     starts, ends = np.clip(x[:-1], low, high), np.clip(x[1:], low, high)
     middles = (starts + ends) / 2
     # Simpson's rule is exact for cubics; pieces outside have no width.
-    sums = value(starts, pieces) + 4 * value(middles, pieces) + value(ends, pieces)
+    sums = sum(weight * _interpolate(x, y, at, pieces) for weight, at in ((1, starts), (4, middles), (1, ends)))
     return float(np.sum((ends - starts) / 6 * sums))
 
 

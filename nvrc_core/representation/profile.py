@@ -28,5 +28,5 @@ class Profile:
     expansion: int = 4
     grid_levels: int = 4
     local_levels: int = 3
-    min_width: int = 16
+    min_width: int = 8
     min_stage_width: int = 4
