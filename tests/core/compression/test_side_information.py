@@ -2,11 +2,12 @@
 
 import pytest
 import torch
-from nvrc_formats.limits import MAX_SIDE_VALUE
+from nvrc_formats.limits import MAX_SIDE_VALUE, MAX_SYMBOL
 from nvrc_formats.tables import LAPLACE, SCALES
 
 from nvrc_core.compression.rate import symbol_bits
 from nvrc_core.compression.side_information import (
+    GROUPS,
     GroupPrior,
     SideSpec,
     fit_group_priors,
@@ -43,6 +44,7 @@ def test_join_and_split():
 
 def test_groups_have_one_order_whatever_the_order_of_tensors():
     assert groups(SPECS) == groups(SPECS[::-1]) == ["tensor.step", "tensor.mean"]
+    assert groups([SideSpec(name, name, (1,)) for name in reversed(GROUPS)]) == list(GROUPS)
 
 
 def test_rounded_values_are_integers_within_the_limit():
@@ -56,6 +58,16 @@ def test_rounded_values_are_integers_within_the_limit():
 def test_steps_are_eighths_of_octaves():
     assert step_size(torch.tensor([0.0, 8.0, -16.0])).tolist() == [1.0, 2.0, 0.25]
     assert float(step_size(torch.tensor(1.0, dtype=torch.float64)) ** 8) == pytest.approx(2)
+
+
+def test_no_step_index_makes_a_step_of_zero_or_infinity():
+    """The sum of three indices at their limits, times the largest symbol, in float32."""
+    extremes = torch.tensor([-3.0 * MAX_SIDE_VALUE, 3.0 * MAX_SIDE_VALUE], requires_grad=True)
+    steps = step_size(extremes)
+    assert steps[0].detach() > 0
+    assert (steps.detach() * MAX_SYMBOL).isfinite().all()
+    (gradient,) = torch.autograd.grad(steps.log2().sum(), extremes)
+    assert torch.allclose(gradient, torch.full((2,), 1 / 8))  # it can come back
 
 
 def test_group_priors_match_mean_and_deviation():
@@ -79,7 +91,7 @@ def test_priors_are_integers_in_range_for_any_values():
 
 
 def test_every_value_gets_the_prior_of_its_group():
-    means, scales = group_prior_fields(SPECS, {"step": GroupPrior(-3, 5), "tensor.mean": GroupPrior(70, 0)})
+    means, scales = group_prior_fields(SPECS, {"tensor.step": GroupPrior(-3, 5), "tensor.mean": GroupPrior(70, 0)})
     expected = [-3.0] + [70.0] * 5 + [-3.0] * 300 + [70.0]
     assert means.tolist() == expected
     assert scales.tolist() == [5.0 if mean == -3 else 0.0 for mean in expected]

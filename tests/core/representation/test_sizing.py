@@ -1,0 +1,100 @@
+"""Sizes follow from the picture, the frames and the rate; the paper's profiles reach the paper's sizes."""
+
+import itertools
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from nvrc_formats.header import HinervShape
+from nvrc_formats.video import VideoFormat
+
+from nvrc_core.presets import PRESETS
+from nvrc_core.representation.sizing import shape_for
+
+QCIF = VideoFormat(176, 144)
+PAPER_PROFILES = [name for name in PRESETS if name.startswith("nvrc-")]
+SMALL_PRESETS = [name for name in PRESETS if not name.startswith("nvrc-")]
+RATES = [10 ** (exponent / 3) for exponent in range(9, 24)]  # bits
+
+
+def shape_of(preset: str, video: VideoFormat, frames: int, bits: float) -> HinervShape:
+    return shape_for(PRESETS[preset].profile, video, frames, bits)
+
+
+# Table 7 of the paper, for 600 frames of 1920x1080: widths, then channels of the finest base and local grids.
+@pytest.mark.parametrize(
+    ("preset", "channels", "grid_channels", "local_channels"),
+    [
+        ("nvrc-s1", (224, 112, 56, 28), 1, (4, 2, 1, 1)),
+        ("nvrc-s2", (336, 168, 84, 42), 2, (8, 4, 2, 1)),
+        ("nvrc-s3", (512, 256, 128, 64), 4, (16, 8, 4, 2)),
+        ("nvrc-s4", (768, 384, 192, 96), 8, (32, 16, 8, 4)),
+    ],
+)
+def test_paper_profiles_reach_the_published_sizes(
+    preset: str, channels: tuple[int, ...], grid_channels: int, local_channels: tuple[int, ...]
+):
+    assert shape_of(preset, VideoFormat(1920, 1080), 600, 1e12) == HinervShape(
+        grid_size=(200, 45, 80),
+        grid_channels=grid_channels,
+        grid_levels=4,
+        channels=channels,
+        strides=(3, 2, 2, 2),
+        depths=(3, 3, 3, 1),
+        expansion=4,
+        local_grid_channels=local_channels,
+        local_grid_levels=3,
+        output_stride=1,
+    )
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_more_bits_never_make_less(preset: str):
+    shapes = [shape_of(preset, QCIF, 32, bits) for bits in RATES]
+    widths = [shape.channels[0] for shape in shapes]
+    assert widths == sorted(widths)
+    counts = [shape.parameter_count(32) for shape in shapes]
+    # The few grid channels are whole numbers: a wider network may leave room for one less.
+    assert all(later > 0.9 * earlier for earlier, later in itertools.pairwise(counts))
+    assert counts[-1] > 5 * counts[0]
+
+
+@pytest.mark.parametrize("preset", PAPER_PROFILES)
+@pytest.mark.parametrize("video", [QCIF, VideoFormat(640, 360)], ids=["176x144", "640x360"])
+def test_parameters_are_worth_their_bits(preset: str, video: VideoFormat):
+    """Between the smallest and the largest size, the parameters take what the rate allows, and not much less."""
+    profile = PRESETS[preset].profile
+    smallest, largest = (shape_of(preset, video, 32, bits) for bits in (1, 1e12))
+    for bits in RATES:
+        shape = shape_of(preset, video, 32, bits)
+        worth = shape.parameter_count(32) * profile.bits_per_parameter
+        if shape.channels != smallest.channels:
+            assert worth <= bits
+            assert worth >= 0.4 * bits or shape.channels == largest.channels
+
+
+@given(
+    st.sampled_from(sorted(PRESETS)),
+    st.integers(1, 300),
+    st.integers(1, 300),
+    st.integers(1, 100),
+    st.floats(1, 1e9),
+)
+@settings(max_examples=60)
+def test_any_video_gets_a_valid_shape_that_covers_it(preset: str, width: int, height: int, frames: int, bits: float):
+    video = VideoFormat(width, height)
+    shape = shape_of(preset, video, frames, bits)  # a shape that exists is valid
+    shape.check_covers(video)
+    profile = PRESETS[preset].profile
+    assert shape.channels[0] <= profile.width
+    assert (shape.strides, shape.depths, shape.output_stride) == (
+        profile.strides,
+        profile.depths,
+        profile.output_stride,
+    )
+    assert shape.grid_size[0] == -(-frames // profile.frames_per_grid_row)
+
+
+def test_faster_presets_are_not_larger():
+    counts = [shape_of(preset, VideoFormat(640, 360), 60, 1e12).parameter_count(60) for preset in SMALL_PRESETS]
+    assert counts == sorted(counts)
