@@ -1,7 +1,11 @@
-"""What holds for all tests: no deadlines, one order of events, and one thread."""
+"""What holds for all tests: no deadlines, one order of events, one thread; and small clips to work on."""
 
 import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
+import numpy as np
+import pytest
 from hypothesis import settings
 
 # Tensors of tests are so small that threads would wait for each other. Set before torch is imported, and handed on
@@ -11,3 +15,45 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 # A failure has to come from a change, not from the load of a machine or from the day's random numbers.
 settings.register_profile("nvrc", deadline=None, derandomize=True, database=None, print_blob=True)
 settings.load_profile("nvrc")
+
+Planes = list[np.ndarray]
+
+
+@pytest.fixture(scope="session")
+def moving_disc() -> Callable[[int, int, int], Planes]:
+    """Makes planes Y, U, V (4:2:0, [T, H, W]) of a bright disc that moves over a slope, two pixels a frame."""
+
+    def make(frames: int, height: int, width: int) -> Planes:
+        time, row, column = np.mgrid[:frames, :height, :width]
+        inside = (row - height / 2) ** 2 + (column - 4 - 2 * time) ** 2 < (height / 5) ** 2
+        luma = np.where(inside, 210, 60 + 2.0 * row + 1.5 * column)
+        chroma = 0.3 * luma[:, ::2, ::2] + 80
+        return [np.clip(plane.round(), 0, 255).astype(np.uint8) for plane in (luma, chroma, 255 - chroma)]
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def write_yuv() -> Callable[[Path, Planes], Path]:
+    """Writes planes [T, H, W] as a raw file, frame by frame."""
+
+    def write(path: Path, planes: Planes) -> Path:
+        path.write_bytes(b"".join(plane.tobytes() for frame in zip(*planes, strict=True) for plane in frame))
+        return path
+
+    return write
+
+
+@pytest.fixture(scope="session")
+def tiny_preset() -> Iterator[str]:
+    """The name of a preset that fits in a fraction of a second, badly."""
+    from dataclasses import replace
+
+    from nvrc_core.fitting.recipe import Recipe
+    from nvrc_core.presets import PRESETS, Preset
+
+    profile = replace(PRESETS["draft"].profile, width=8, grid_levels=2)
+    with pytest.MonkeyPatch.context() as patch:
+        recipe = Recipe(visits=1, min_steps=16, batch_frames=2)
+        patch.setitem(PRESETS, "tiny", Preset("tiny", "for tests", profile, recipe))
+        yield "tiny"

@@ -2,11 +2,12 @@
 
 import pytest
 import torch
+from nvrc_formats.tables import SCALE_LOG_STEP
 from random_segments import SMALL, SMALL_FRAMES, assert_equal, scheme_of, typical_symbols
 
 from nvrc_core.compression.scheme import Scheme, Symbols, quantise
 from nvrc_core.compression.side_information import step_size
-from nvrc_core.compression.step_trim import TOLERANCE, shifted, trim_steps
+from nvrc_core.compression.step_trim import TOLERANCE, shift_side, shifted, trim_shift
 
 SCHEME = scheme_of(SMALL, SMALL_FRAMES)
 
@@ -86,29 +87,33 @@ def test_the_rate_has_gradients_for_all_that_is_learned():
     assert {"layers", "grid0", "grid1", "grid2", "context.project"} <= reached
 
 
-# -- the last correction of a rate ------------------------------------------------------------------------
+# -- the correction of a rate -----------------------------------------------------------------------------
+
+
+def trimmed(symbols: Symbols, target_bits: float) -> Symbols:
+    return shifted(SCHEME, symbols, trim_shift(SCHEME, symbols, target_bits))
 
 
 @pytest.mark.parametrize("factor", [0.6, 0.7, 0.8, 0.9, 1.1, 1.5, 2.0])
 def test_trimming_hits_its_target(factor: float):
     symbols = typical_symbols(SCHEME, generator())
     target = factor * bits_of(symbols)
-    trimmed = trim_steps(SCHEME, symbols, target)
-    assert bits_of(trimmed) == pytest.approx(target, rel=0.04)
-    assert torch.equal(trimmed.layers, trimmed.layers.round())
-    assert all(torch.equal(value, value.round()) for value in trimmed.side.values())
+    result = trimmed(symbols, target)
+    assert bits_of(result) == pytest.approx(target, rel=0.04)
+    for values in (result.layers, *result.side.values(), *result.grids.values()):
+        assert torch.equal(values, values.round())
 
 
 def test_trimming_leaves_what_is_near_enough():
     symbols = typical_symbols(SCHEME, generator())
     for factor in (1 - 0.9 * TOLERANCE, 1.0, 1 + 0.9 * TOLERANCE):
-        assert_equal(trim_steps(SCHEME, symbols, factor * bits_of(symbols)), symbols)
+        assert_equal(trimmed(symbols, factor * bits_of(symbols)), symbols)
 
 
 def test_trimming_does_its_best_where_the_target_is_out_of_reach():
     symbols = typical_symbols(SCHEME, generator())
-    assert bits_of(trim_steps(SCHEME, symbols, 1.0)) < 0.5 * bits_of(symbols)
-    assert bits_of(trim_steps(SCHEME, symbols, 1e9)) > 1.5 * bits_of(symbols)
+    assert bits_of(trimmed(symbols, 1.0)) < 0.5 * bits_of(symbols)
+    assert bits_of(trimmed(symbols, 1e9)) > 1.5 * bits_of(symbols)
 
 
 @pytest.mark.parametrize("shift", [-8, -3, 0, 3, 8])
@@ -125,3 +130,14 @@ def test_shifting_does_not_touch_what_it_is_given():
     copy = typical_symbols(SCHEME, generator())
     shifted(SCHEME, symbols, 5)
     assert_equal(symbols, copy)
+
+
+def test_scales_follow_the_steps():
+    """At coarser steps the same parameters are smaller symbols, by as many scale indices."""
+    symbols = typical_symbols(SCHEME, generator())
+    for shift in (-16, 8, 16):
+        moved = shift_side(SCHEME, symbols.side, shift)
+        for spec in SCHEME.specs:
+            scale = f"{spec.name}.scale" if spec.kind == "grid" else f"{spec.name}.tensor.scale"
+            ratio = SCALE_LOG_STEP * (moved[scale] - symbols.side[scale])
+            assert torch.allclose(ratio.exp(), torch.tensor(2.0 ** (-shift / 8)))

@@ -1,0 +1,50 @@
+"""Requests that make no sense are refused; presets are complete."""
+
+import pytest
+from nvrc_formats.header import Settings
+
+from nvrc_core.config import DEFAULT_BPP, EncodeConfig
+from nvrc_core.errors import UsageError
+from nvrc_core.presets import DEFAULT_PRESET, PRESETS
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"preset": "fastest"},
+        {"target_bpp": 0.1, "quality_weight": 100.0},
+        {"target_bpp": 0.0},
+        {"target_bpp": -1.0},
+        {"target_bpp": float("nan")},
+        {"quality_weight": float("inf")},
+        {"quality_weight": 0.0},
+        {"seed": -1},
+        {"seed": 2**63},
+    ],
+)
+def test_nonsense_is_a_usage_error(options: dict):
+    with pytest.raises(UsageError):
+        EncodeConfig(**options)
+
+
+def test_the_rate_in_force():
+    assert EncodeConfig().wanted_bpp == DEFAULT_BPP
+    assert EncodeConfig(target_bpp=0.3).wanted_bpp == 0.3
+    assert EncodeConfig(quality_weight=500.0).wanted_bpp is None
+
+
+def test_presets():
+    assert DEFAULT_PRESET in PRESETS
+    for name, preset in PRESETS.items():
+        assert preset.name == name
+        assert preset.summary
+        Settings(name, 1.0)  # the file can hold its name
+        assert len(preset.profile.strides) == len(preset.profile.depths)
+        assert 0 < preset.recipe.second_stage < 1
+
+
+def test_slower_presets_fit_longer():
+    own = [preset for name, preset in PRESETS.items() if not name.startswith("nvrc-")]
+    for frames in (1, 50, 600):
+        work = [preset.recipe.steps_for(frames) * preset.profile.width for preset in own]
+        assert work == sorted(work)
