@@ -44,7 +44,7 @@ def write_yuv() -> Callable[[Path, Planes], Path]:
     return write
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def tiny_preset() -> Iterator[str]:
     """The name of a preset that fits in a fraction of a second, badly."""
     from dataclasses import replace
