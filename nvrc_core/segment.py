@@ -19,6 +19,9 @@ from nvrc_core.presets import Preset
 from nvrc_core.rendering import Planes, render_frames
 from nvrc_core.representation.hinerv import Hinerv
 
+# Steps that move after the fit cost quality: the rate has to be this far off before they do.
+LAST_TRIM_TOLERANCE = 0.07
+
 
 @dataclass(frozen=True)
 class FittedSegment:
@@ -53,7 +56,9 @@ def fit_segment(
         seed=seed,
     )
     fitted = trainer.run(on_progress)
-    symbols = fitted.symbols if target_bits is None else trim_steps(scheme, fitted.symbols, target_bits)
+    symbols = fitted.symbols
+    if target_bits is not None:
+        symbols = trim_steps(scheme, symbols, target_bits, LAST_TRIM_TOLERANCE)
     return FittedSegment(encode_symbols(scheme, symbols), fitted.quality_weight)
 
 

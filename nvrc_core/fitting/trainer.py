@@ -10,6 +10,7 @@ from torch import Tensor
 from nvrc_core.compression.grid_prior import CONTEXT_GROUPS
 from nvrc_core.compression.scheme import Scheme, Symbols, quantise
 from nvrc_core.compression.side_information import SideSpec, join_side, round_side, split_side
+from nvrc_core.compression.step_trim import shift_side, trim_shift
 from nvrc_core.events import FitProgress
 from nvrc_core.fitting.losses import plane_errors, psnr_yuv_db, weighted_mse
 from nvrc_core.fitting.rate_control import RateControl
@@ -96,7 +97,10 @@ class Trainer:
         batches = self._batches()
         checks = self._check_steps()
         best_loss, best = float("inf"), None
+        second_stage = round(self.steps * (1 - self.recipe.second_stage))
         for step in range(self.steps):
+            if step == second_stage:
+                self._trim()
             errors = self._step(step, next(batches))
             if step + 1 in checks:
                 candidate = self.hard_rounded()
@@ -163,6 +167,17 @@ class Trainer:
                 queue = torch.cat([queue, torch.randperm(self.frames, generator=self._draw)])
             yield queue[:batch]
             queue = queue[batch:]
+
+    @torch.no_grad()
+    def _trim(self) -> None:
+        """Brings the hard-rounded rate to its target, while there is time to adapt to the new steps."""
+        target_bits = self.rate_control.target_bits
+        if target_bits is None:
+            return
+        shift = trim_shift(self.scheme, self.hard_rounded(), target_bits)
+        specs = self.scheme.side_specs
+        moved = shift_side(self.scheme, split_side(specs, self.side * self._side_units), shift)
+        self.side.copy_(join_side(specs, moved) / self._side_units)
 
     # -- hard rounding ------------------------------------------------------------------------------------
 
