@@ -66,7 +66,8 @@ class GridPrior:
         """The step index of every value of a grid: [T, H, W, C]."""
         indices = side[f"{spec.name}.tensor.step"] + side[f"{spec.name}.block.step"]
         for axis, block in enumerate(BLOCK):
-            indices = indices.repeat_interleave(block, dim=axis).narrow(axis, 0, spec.shape[axis])
+            copies = indices.unsqueeze(axis + 1).expand(*indices.shape[: axis + 1], block, *indices.shape[axis + 1 :])
+            indices = copies.flatten(axis, axis + 1).narrow(axis, 0, spec.shape[axis])
         return indices
 
     def coarse_to_fine(self) -> Iterator[tuple[ParameterSpec, ParameterSpec | None]]:
@@ -142,8 +143,11 @@ def _features(symbols: Tensor, coarser: Tensor | None, here: tuple[int, ...]) ->
     if coarser is not None:
         activity = coarser.abs().sum(dim=-1, keepdim=True)
         for axis, count in enumerate(counts):
-            rows = torch.arange(count, device=coarser.device).clamp(max=activity.shape[axis] - 1)
-            activity = activity.index_select(axis, rows)
+            size = activity.shape[axis]
+            if count > size:  # beyond the coarser level's end, its last row
+                last = activity.narrow(axis, size - 1, 1)
+                activity = torch.cat([activity, *[last] * (count - size)], dim=axis)
+            activity = activity.narrow(axis, 0, count)
         features.append(activity.expand(*counts, symbols.shape[-1]))
         columns.append(FEATURES - 1)
     if not features:

@@ -23,6 +23,7 @@ from nvrc_core.evaluation.rd_points import RD_FORMAT, RD_VERSION
 from nvrc_core.evaluation.side_by_side import against_x265
 from nvrc_core.media.selection import ALL_FRAMES, Clip, FrameRange, read_clip
 from nvrc_core.media.source import open_source
+from nvrc_core.verify import verify
 
 VIDEO_SUFFIXES = {".mkv", ".mp4", ".y4m", ".mov", ".webm", ".avi"}
 PART_NAMES = ("layers", "side", "container")
@@ -68,6 +69,7 @@ def _measure(path: Path, clip: Clip, config: EncodeConfig) -> list[dict]:
         file, decoded = f"{folder}/point.nvrc", f"{folder}/point.y4m"
         result = encode(str(path), file, config)
         decode_s = decode(file, decoded, device=config.device, threads=config.threads).decode_s
+        drift = verify(file, device="cpu", threads=config.threads)
     found = against_x265(clip.planes, clip.video, result.bpp, result.psnr_yuv)
     nvrc = asdict(result) | {
         "clip": path.name,
@@ -76,6 +78,8 @@ def _measure(path: Path, clip: Clip, config: EncodeConfig) -> list[dict]:
         "version": __version__,
         "target_bpp": config.wanted_bpp,
         "decode_s": decode_s,
+        "cpu_decode_exact": drift.pixels_exact,
+        "cpu_decode_max_difference": drift.max_difference,
         "rate_ratio_to_x265": found.rate_ratio,
         "psnr_yuv_of_x265": found.same_rate.psnr.yuv,
     }

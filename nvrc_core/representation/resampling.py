@@ -4,6 +4,8 @@ Written with slices, stacks and matrix products because the backward pass of the
 up in an arbitrary order on CUDA, and one seed has to give one file.
 """
 
+from functools import lru_cache
+
 import torch
 from torch import Tensor
 
@@ -33,6 +35,7 @@ def resize(features: Tensor, size: tuple[int, int]) -> Tensor:
     return features
 
 
+@lru_cache(maxsize=64)
 def _interpolation_matrix(length_in: int, length_out: int) -> Tensor:
     """[length_out, length_in]; each row has one or two weights that sum to 1."""
     low, high, fraction = time_positions(torch.arange(length_out), length_out, length_in)
