@@ -289,6 +289,7 @@ def corrupt_files(data: bytes) -> dict[str, tuple[bytes, str]]:
         "two-stream-headers": (replace(parts, before_segment=chunk("HEAD", parts.head)).file(), "FormatError"),
         "index-empty": (replace(parts, index=()).file(), "HeaderError"),
         "index-wrong-offset": (replace(parts, index=((segment - 1, 0, 1),)).file(), "HeaderError"),
+        "index-wrong-frames": (replace(parts, index=((None, 0, 2),)).file(), "HeaderError"),
         "index-too-long": (replace(parts, index=((None, 0, 1), (segment + 20, 1, 1))).file(), "HeaderError"),
         "stream-header-garbage": (replace(parts, head=b"\xc1" + parts.head[1:]).file(), "HeaderError"),
         "stream-header-map": (replace(parts, head=msgpack.packb({})).file(), "HeaderError"),

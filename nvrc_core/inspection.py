@@ -4,6 +4,9 @@ from collections import Counter
 from dataclasses import asdict
 from typing import Any
 
+from nvrc_formats.header import SegmentHeader
+from nvrc_formats.video import VideoFormat
+
 from nvrc_core.stream import Stream, open_stream
 
 
@@ -20,6 +23,7 @@ def describe(source: str) -> dict[str, Any]:
                 "bytes": segment.chunk_bytes,
                 "coded_bytes": len(segment.payload),
                 "variable_frame_rate": bool(segment.header.durations),
+                "seconds": _seconds(segment.header, stream.header.video),
                 "representation": {"kind": segment.header.representation.KIND, **asdict(segment.header.representation)},
                 "parameters": segment.header.representation.parameter_count(segment.header.frames),
                 "symbol_hash": segment.header.symbol_hash.hex(),
@@ -39,7 +43,7 @@ def _summary(stream: Stream, segments: list[dict[str, Any]], size: int) -> dict[
         "encoder": stream.header.encoder,
         "bytes": size,
         "bpp": 8 * size / (video.width * video.height * frames),
-        "kbps": 8e-3 * size * float(video.frame_rate) / frames,
+        "kbps": 8e-3 * size / sum(segment["seconds"] for segment in segments),
         "width": video.width,
         "height": video.height,
         "frames": frames,
@@ -53,6 +57,11 @@ def _summary(stream: Stream, segments: list[dict[str, Any]], size: int) -> dict[
         "seed": settings.seed,
         "segments": segments,
     }
+
+
+def _seconds(header: SegmentHeader, video: VideoFormat) -> float:
+    ticks = sum(header.durations) or (video.frame_duration or 0) * header.frames
+    return float(ticks * video.time_base)
 
 
 def part_sizes(source: str) -> dict[str, float]:

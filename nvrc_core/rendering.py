@@ -23,10 +23,15 @@ def render_frames(
 ) -> Iterator[Planes]:
     """Integer planes [H, W] of each frame index, uint8 up to a peak of 255, else uint16.
 
-    One frame at a time, so that a frame's samples do not depend on which others are asked for.
+    One frame at a time, so that a frame's samples do not depend on which others are asked for. Where a hostile file
+    makes the arithmetic overflow, samples are 0.
     """
     values = {name: value.to(device, dtype) for name, value in parameters.items()}
     samples = np.uint8 if peak <= 255 else np.uint16
     for frame in frames:
         planes = representation.render(values, torch.tensor([frame], device=device))
-        yield tuple((plane[0].double().clamp(0, 1) * peak).round().cpu().numpy().astype(samples) for plane in planes)
+        yield tuple(_integers(plane[0], peak).cpu().numpy().astype(samples) for plane in planes)
+
+
+def _integers(plane: Tensor, peak: int) -> Tensor:
+    return (plane.double().nan_to_num(0).clamp(0, 1) * peak).round()

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import BinaryIO
 
 from nvrc_formats.container import FRAMING_BYTES, HEAD, SEGM, ContainerReader
+from nvrc_formats.errors import HeaderError
 from nvrc_formats.header import SegmentHeader, StreamHeader, unpack_segment, unpack_stream_header
 
 from nvrc_core.errors import MediaError
@@ -63,12 +64,15 @@ def _stream(name: str, file: BinaryIO) -> Stream:
     header = unpack_stream_header(head.payload)
 
     def segments() -> Iterator[Segment]:
-        frames = 0
+        frames, counts = 0, []
         for chunk in chunks:
             if chunk.tag == SEGM:
                 segment_header, payload = unpack_segment(chunk.payload)
                 segment_header.check_against(header.video, frames)
                 frames += segment_header.frames
+                counts.append(segment_header.frames)
                 yield Segment(segment_header, payload, len(chunk.payload) + FRAMING_BYTES)
+        if [entry.frames for entry in reader.index] != counts:
+            raise HeaderError("the index does not list the frames of the segments before it")
 
     return Stream(name, reader.version, header, segments(), lambda: reader.bytes_read)

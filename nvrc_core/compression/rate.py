@@ -3,7 +3,16 @@
 import math
 
 import torch
-from nvrc_formats.tables import GAUSSIAN, OFFSETS, SCALE_LOG_STEP, SCALE_MIN, SCALES, TOTAL
+from nvrc_formats.tables import (
+    ESCAPE_BYTES,
+    GAUSSIAN,
+    OFFSETS,
+    RADII,
+    SCALE_LOG_STEP,
+    SCALE_MIN,
+    SCALES,
+    TOTAL,
+)
 from torch import Tensor
 
 from nvrc_core.compression.quantise import clamp_through
@@ -12,7 +21,8 @@ from nvrc_core.compression.quantise import clamp_through
 def symbol_bits(symbols: Tensor, mean_eighths: Tensor, scale_index: Tensor, family: int) -> Tensor:
     """Bits of each symbol (real values allowed) under a mean in eighths of a symbol and a scale index, broadcast.
 
-    P(symbol) is the mass of a unit bin, plus the one count that the tables grant to every entry.
+    P(symbol) is the mass of a unit bin, plus the one count that the tables grant to every entry; a symbol beyond its
+    table's entries pays for an escape's raw bytes as well.
     """
     scale = SCALE_MIN * torch.exp(SCALE_LOG_STEP * clamp_through(scale_index, 0, SCALES - 1))
     distance = (symbols - mean_eighths / OFFSETS).abs()
@@ -24,7 +34,10 @@ def symbol_bits(symbols: Tensor, mean_eighths: Tensor, scale_index: Tensor, fami
         outer = torch.exp(-(distance + 0.5) * unit)
         inner = torch.exp(-(distance - 0.5).abs() * unit)
         mass = torch.where(distance > 0.5, 0.5 * (inner - outer), 1 - 0.5 * (inner + outer))
-    return -torch.log2(mass.clamp_min(0) + 1 / TOTAL)
+    radius = torch.tensor(RADII, device=scale.device)[scale_index.detach().clamp(0, SCALES - 1).long()]
+    residual = (symbols - torch.floor(mean_eighths / OFFSETS)).detach()
+    escaped = (residual < -radius - 0.5) | (residual > radius + 1.5)
+    return -torch.log2(mass.clamp_min(0) + 1 / TOTAL) + 8 * ESCAPE_BYTES * escaped
 
 
 def matching_scale_index(values: Tensor) -> float:

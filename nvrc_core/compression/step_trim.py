@@ -10,6 +10,7 @@ from nvrc_core.compression.side_information import STEPS_PER_OCTAVE, SideValues
 
 TOLERANCE = 0.03  # nearer than this, a correction is not worth its disturbance
 MAX_SHIFT = 4 * STEPS_PER_OCTAVE
+RIPPLE = 3
 SCALES_PER_STEP = math.log(2) / STEPS_PER_OCTAVE / SCALE_LOG_STEP  # scale indices that a step index is worth
 
 
@@ -25,12 +26,12 @@ def trim_shift(scheme: Scheme, symbols: Symbols, target_bits: float, tolerance: 
     current = bits(0)
     if abs(current / target_bits - 1) < tolerance:
         return 0
-    # The rate falls as steps grow: bisect for the shift that brings it under the target.
+    # On the whole the rate falls as steps grow, so bisect; rounding twice adds ripples, so look around as well.
     low, high = (0, MAX_SHIFT) if current > target_bits else (-MAX_SHIFT, 0)
     while high - low > 1:
         middle = (low + high) // 2
         low, high = (middle, high) if bits(middle) > target_bits else (low, middle)
-    return min((low, high), key=lambda shift: abs(bits(shift) - target_bits))
+    return min(range(low - RIPPLE, high + RIPPLE + 1), key=lambda shift: abs(bits(shift) - target_bits))
 
 
 def trim_steps(scheme: Scheme, symbols: Symbols, target_bits: float, tolerance: float = TOLERANCE) -> Symbols:

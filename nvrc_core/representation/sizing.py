@@ -4,7 +4,8 @@ The paper ties its sizes to 1920x1080 clips of 120 to 600 frames; here every siz
 number of frames and the bits that the file may take.
 """
 
-from dataclasses import replace
+from bisect import bisect_left
+from collections.abc import Callable
 from math import prod
 
 from nvrc_formats.header import HinervShape
@@ -14,29 +15,31 @@ from nvrc_core.representation.hinerv import Hinerv, covering_grid
 from nvrc_core.representation.profile import Profile
 
 MAX_GRID_CHANNELS = 64
+WIDTH_STEP = 4
 
 
 def shape_for(profile: Profile, video: VideoFormat, frames: int, target_bits: float) -> HinervShape:
-    """The largest shape of the profile whose parameters fit `target_bits`, never below the minimum width."""
+    """The largest shape of the profile whose parameters fit `target_bits`, but never below the smallest one."""
     parameters = target_bits / profile.bits_per_parameter
-    network_parameters = parameters * (1 - (profile.grid_share or 0))
-    low, high = profile.min_width, profile.width
-    while low < high:  # the largest width that fits, in steps of 4 channels
-        middle = low + -(-(high - low) // 8) * 4
-        shape = _shape(profile, video, frames, width=min(middle, high), grid_channels=None)
-        if _size(shape, video, frames, count_grids=profile.grid_share is None) <= network_parameters:
-            low = min(middle, high)
-        else:
-            high = middle - 4
-    shape = _shape(profile, video, frames, width=low, grid_channels=None)
-    if profile.grid_share is None:
-        return shape
-    rest = parameters - _size(shape, video, frames, count_grids=False)
-    grid_values = _size(replace(shape, grid_channels=1), video, frames, count_grids=True) - _size(
-        replace(shape, grid_channels=1), video, frames, count_grids=False
-    )
-    channels = min(MAX_GRID_CHANNELS, max(1, int(rest / grid_values)))
-    return _shape(profile, video, frames, width=low, grid_channels=channels)
+
+    def size(width: int, grid_channels: int | None, count_grids: bool) -> int:
+        specs = Hinerv(_shape(profile, video, frames, width, grid_channels), video, frames).specs
+        return sum(spec.size for spec in specs if count_grids or spec.kind != "grid")
+
+    scaled = profile.grid_share is None  # grids grow with the width
+    network_share = 1.0 if scaled else 1 - profile.grid_share
+    widths = range(profile.min_width, profile.width + 1, WIDTH_STEP)
+    width = _largest(widths, lambda width: size(width, None, count_grids=scaled) <= network_share * parameters)
+    if scaled:
+        return _shape(profile, video, frames, width, None)
+    channels = range(1, MAX_GRID_CHANNELS + 1)
+    grid_channels = _largest(channels, lambda channels: size(width, channels, count_grids=True) <= parameters)
+    return _shape(profile, video, frames, width, grid_channels)
+
+
+def _largest(values: range, fits: Callable[[int], bool]) -> int:
+    """The largest value that fits, where smaller ones fit if larger ones do; the first one if none does."""
+    return values[max(0, bisect_left(values, True, key=lambda value: not fits(value)) - 1)]
 
 
 def _shape(profile: Profile, video: VideoFormat, frames: int, width: int, grid_channels: int | None) -> HinervShape:
@@ -58,8 +61,3 @@ def _shape(profile: Profile, video: VideoFormat, frames: int, width: int, grid_c
         local_grid_levels=profile.local_levels,
         output_stride=profile.output_stride,
     )
-
-
-def _size(shape: HinervShape, video: VideoFormat, frames: int, count_grids: bool) -> int:
-    specs = Hinerv(shape, video, frames).specs
-    return sum(spec.size for spec in specs if count_grids or spec.kind != "grid")

@@ -48,7 +48,8 @@ def with_segment(encoded, path: Path, **changes: bytes) -> Path:
 def test_encode_keeps_the_json_contract(encoded, clip):
     assert encoded.stderr == ""
     assert all(line["schema"] == 1 for line in encoded.lines)
-    events = [line["event"] for line in encoded.lines]
+    # A clip this small misses its rate, which a notice says.
+    events = [line["event"] for line in encoded.lines if line["event"] != "notice"]
     assert events[0] == "started"
     assert events[1:-1] == ["fit"] * events.count("fit") + ["frames"] * events.count("frames")
     started, done = encoded.lines[0], encoded.lines[-1]
