@@ -31,6 +31,8 @@ _SMALL = Profile(
     grid_share=0.5,
     grid_levels=3,
 )
+# Short fits are limited by their number of steps: one frame a step beats four at equal time.
+_SMALL_RECIPE = {"batch_frames": 1, "rate_interval": 8, "second_stage": 0.2, "warm_up": 0.08}
 
 # NVRC's HiNeRV-v2 (tables 7 and 8 of the paper): structure, and widths at most.
 _PAPER = Profile(
@@ -59,7 +61,7 @@ _PAPER_RECIPE = Recipe(
 
 
 def _small(name: str, summary: str, width: int, **recipe: float) -> Preset:
-    return Preset(name, summary, replace(_SMALL, width=width), Recipe(**recipe, batch_frames=4, second_stage=0.2))
+    return Preset(name, summary, replace(_SMALL, width=width), Recipe(**recipe, **_SMALL_RECIPE))
 
 
 def _paper(level: int, width: int, grid_channels: int, local_channels: int, bits_per_parameter: float) -> Preset:
@@ -77,11 +79,11 @@ def _paper(level: int, width: int, grid_channels: int, local_channels: int, bits
 PRESETS: dict[str, Preset] = {
     preset.name: preset
     for preset in (
-        _small("draft", "a first look: seconds for a small clip", 24, visits=4, min_steps=150),
-        _small("fast", "about a minute for a small clip", 32, visits=12, min_steps=300),
-        _small("medium", "a few minutes for a small clip", 48, visits=40, min_steps=600),
-        _small("slow", "a quarter of an hour for a small clip", 64, visits=100, min_steps=1000),
-        _small("veryslow", "an hour for a small clip", 96, visits=300, min_steps=2000),
+        _small("draft", "a first look: seconds for a small clip", 24, visits=4, min_steps=300),
+        _small("fast", "about a minute for a small clip", 32, visits=12, min_steps=600),
+        _small("medium", "a few minutes for a small clip", 48, visits=40, min_steps=2000),
+        _small("slow", "ten minutes for a small clip", 64, visits=120, min_steps=4000),
+        _small("veryslow", "half an hour and more for a small clip", 96, visits=400, min_steps=10000),
         _paper(1, 224, 1, 4, bits_per_parameter=6.0),
         _paper(2, 336, 2, 8, bits_per_parameter=4.0),
         _paper(3, 512, 4, 16, bits_per_parameter=3.0),
