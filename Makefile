@@ -1,4 +1,4 @@
-# A virtual environment in .venv does it all: `make demo`, `make test`, `make lint`, `make bench`.
+# A virtual environment in .venv does it all: `make demo`, `make test`, `make lint`, `make bench`, `make gpu`.
 
 VENV ?= .venv
 PYTHON ?= python3
@@ -8,7 +8,7 @@ CPU_TORCH ?= torch==2.13.0
 CLIPS ?= tests/data/bunny_176x144_32f.mkv
 DEMO_CLIP := tests/data/bunny_176x144_32f.mkv
 
-.PHONY: install demo test lint bench wheel-check clean
+.PHONY: install demo test lint bench gpu clean
 
 install: $(VENV)/installed
 
@@ -38,3 +38,11 @@ bench: install
 
 clean:
 	rm -rf $(VENV) build dist .pytest_cache .hypothesis .ruff_cache
+
+# One run on a machine with an NVIDIA GPU. GPU_PYTHON may name an interpreter that already has the dependencies.
+GPU_PYTHON ?= $(BIN)/python
+
+gpu:
+	PYTHONPATH=.:formats $(GPU_PYTHON) -m pytest -m cuda
+	PYTHONPATH=.:formats $(GPU_PYTHON) -m nvrc_core.evaluation.benchmark $(CLIPS) --device cuda \
+		--presets fast medium --bpp 0.05 0.2 --output docs/benchmarks/gpu

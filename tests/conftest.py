@@ -1,6 +1,7 @@
 """What holds for all tests: no deadlines, one order of events, one thread; and small clips to work on."""
 
 import os
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -17,6 +18,36 @@ settings.register_profile("nvrc", deadline=None, derandomize=True, database=None
 settings.load_profile("nvrc")
 
 Planes = list[np.ndarray]
+NOBODY = 65534  # a user without rights of its own
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Tests of CUDA belong to machines that have it; elsewhere they are not part of the run."""
+    marked = [item for item in items if item.get_closest_marker("cuda")]
+    if marked and not _has_cuda():
+        config.hook.pytest_deselected(items=marked)
+        items[:] = [item for item in items if item not in marked]
+
+
+def _has_cuda() -> bool:
+    import torch
+
+    return torch.cuda.is_available()
+
+
+@pytest.fixture
+def own_folder(tmp_path: Path) -> Iterator[Path]:
+    """An empty folder of the test's user, who is not root: to root, permissions mean nothing."""
+    if os.geteuid() != 0:
+        yield tmp_path
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        os.chown(folder, NOBODY, NOBODY)
+        os.setresuid(NOBODY, NOBODY, 0)
+        try:
+            yield Path(folder)
+        finally:
+            os.setresuid(0, 0, 0)
 
 
 @pytest.fixture(scope="session")

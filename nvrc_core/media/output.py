@@ -42,6 +42,8 @@ def check_output(path: str | os.PathLike[str], overwrite: bool) -> None:
     if str(path) == STDOUT or is_special(path):
         return
     target = Path(path)
+    if target.parent.is_dir() and not os.access(target.parent, os.W_OK | os.X_OK):
+        raise UsageError(f"output folder {target.parent} is not writable")  # nor can it be looked into, perhaps
     if target.is_dir():
         raise UsageError(f"output {target} is a directory")
     if target.exists() and not overwrite:

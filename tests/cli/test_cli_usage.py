@@ -114,10 +114,10 @@ def test_existing_outputs_are_kept(refused, clip, tmp_path):
     assert kept.read_bytes() == b"kept"
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
-def test_folders_that_cannot_be_written(refused, clip, tmp_path):
-    tmp_path.chmod(0o500)
-    assert "is not writable" in refused(2, "encode", clip, "-o", tmp_path / "out.nvrc")
+@pytest.mark.parametrize("mode", [0o500, 0o000])
+def test_folders_that_cannot_be_written(refused, clip, own_folder, mode):
+    own_folder.chmod(mode)
+    assert "is not writable" in refused(2, "encode", clip, "-o", own_folder / "out.nvrc")
 
 
 def test_failures_are_json_as_well(nvrc, clip):

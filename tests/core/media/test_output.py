@@ -95,11 +95,11 @@ def test_impossible_places(tmp_path):
         check_output(tmp_path / "file" / "clip.mkv", overwrite=False)
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
-def test_a_folder_without_permission(tmp_path):
-    tmp_path.chmod(0o500)
+@pytest.mark.parametrize("mode", [0o500, 0o000])
+def test_a_folder_without_permission(own_folder, mode):
+    own_folder.chmod(mode)
     with pytest.raises(UsageError, match="not writable"):
-        check_output(tmp_path / "clip.mkv", overwrite=False)
+        check_output(own_folder / "clip.mkv", overwrite=False)
 
 
 def test_special_files_are_written_and_not_replaced(tmp_path):
