@@ -64,7 +64,7 @@ class Scheme:
         Layers get steps at which a value costs about `layer_bits`. Grids start as noise whose size says nothing:
         they get `grid_step`.
         """
-        side = {spec.name: torch.full(spec.shape, spec.initial) for spec in self.side_specs}
+        side = {spec.name: torch.zeros(spec.shape) for spec in self.side_specs}
         for spec in self.specs:
             values = parameters[spec.name]
             if spec.kind == "bias":
@@ -72,7 +72,7 @@ class Scheme:
             elif spec.kind == "grid":
                 octaves = math.log2(grid_step)
             else:
-                octaves = math.log2(float(values.std())) + GAUSSIAN_BITS_OFFSET - layer_bits
+                octaves = math.log2(float(values.square().mean().sqrt())) + GAUSSIAN_BITS_OFFSET - layer_bits
             index = round(octaves * STEPS_PER_OCTAVE)
             scale = matching_scale_index(values / step_size(torch.tensor(float(index))))
             side[f"{spec.name}.tensor.step"].fill_(index)

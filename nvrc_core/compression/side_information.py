@@ -30,12 +30,11 @@ GROUPS = (
 
 @dataclass(frozen=True)
 class SideSpec:
-    """One tensor of side information; tensors of one group share a hyperprior. `initial`: its starting value."""
+    """One tensor of side information; tensors of one group share a hyperprior."""
 
     name: str
     group: str
     shape: tuple[int, ...]
-    initial: float = 0.0
 
 
 SideValues = Mapping[str, Tensor]

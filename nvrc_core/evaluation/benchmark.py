@@ -20,8 +20,8 @@ from nvrc_core.config import EncodeConfig
 from nvrc_core.decode import decode
 from nvrc_core.encode import encode
 from nvrc_core.evaluation.rd_points import RD_FORMAT, RD_VERSION
-from nvrc_core.evaluation.side_by_side import against_x265
-from nvrc_core.media.selection import ALL_FRAMES, Clip, FrameRange, read_clip
+from nvrc_core.evaluation.side_by_side import X265
+from nvrc_core.media.selection import ALL_FRAMES, FrameRange, read_clip
 from nvrc_core.media.source import open_source
 from nvrc_core.verify import verify
 
@@ -44,13 +44,14 @@ def main(arguments: Sequence[str]) -> None:
     for path in _videos(options.clips):
         with open_source(path) as source:
             clip = read_clip(source, options.frames)
+        anchor = X265(clip.planes, clip.video)
         for preset in options.presets:
             for bpp in options.bpp:
                 print(f"{path.name}, {preset}, {bpp} bpp", file=sys.stderr, flush=True)
                 config = EncodeConfig(
                     preset=preset, target_bpp=bpp, frames=options.frames, device=options.device, threads=options.threads
                 )
-                points += _measure(path, clip, config)
+                points += _measure(path, anchor, config)
                 write_report(options.output, points)
     print(options.output.with_suffix(".md").read_text())
 
@@ -63,14 +64,14 @@ def _videos(paths: Iterable[Path]) -> list[Path]:
     ]
 
 
-def _measure(path: Path, clip: Clip, config: EncodeConfig) -> list[dict]:
+def _measure(path: Path, anchor: X265, config: EncodeConfig) -> list[dict]:
     """The point of nvrc, and that of x265 at the same rate."""
     with tempfile.TemporaryDirectory() as folder:
         file, decoded = f"{folder}/point.nvrc", f"{folder}/point.y4m"
         result = encode(str(path), file, config)
         decode_s = decode(file, decoded, device=config.device, threads=config.threads).decode_s
         drift = verify(file, device="cpu", threads=config.threads)
-    found = against_x265(clip.planes, clip.video, result.bpp, result.psnr_yuv)
+    found = anchor.beside(result.bpp, result.psnr_yuv)
     nvrc = asdict(result) | {
         "clip": path.name,
         "codec": "nvrc",

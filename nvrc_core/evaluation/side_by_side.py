@@ -23,6 +23,7 @@ from nvrc_core.segment import SegmentDecoder
 from nvrc_core.stream import open_stream
 
 CURVE_CRFS = (16, 22, 28, 34, 40, 46, 51)
+SAME_RATE_TOLERANCE = 0.02
 
 
 @dataclass(frozen=True)
@@ -35,11 +36,18 @@ class SideBySide:
     rate_ratio: float | None
 
 
-def against_x265(planes: Sequence[np.ndarray], video: VideoFormat, bpp: float, psnr_yuv: float) -> SideBySide:
-    """Places a point (bits per luma pixel, PSNR-YUV in dB) of the planes (Y, U, V as [T, H, W]) beside x265."""
-    curve = [RDPoint(point.bpp, point.psnr.yuv) for point in x265_curve(planes, video, CURVE_CRFS)]
-    anchor_bpp = rate_at_quality(curve, psnr_yuv)
-    return SideBySide(x265_at_bpp(planes, video, bpp), None if anchor_bpp is None else bpp / anchor_bpp)
+class X265:
+    """x265 veryslow on planes Y, U, V (integers [T, H, W])."""
+
+    def __init__(self, planes: Sequence[np.ndarray], video: VideoFormat) -> None:
+        self._planes, self._video = planes, video
+        self._curve = [RDPoint(point.bpp, point.psnr.yuv) for point in x265_curve(planes, video, CURVE_CRFS)]
+
+    def beside(self, bpp: float, psnr_yuv: float) -> SideBySide:
+        """Places a point (bits per luma pixel, PSNR-YUV in dB) beside x265."""
+        same_rate = x265_at_bpp(self._planes, self._video, bpp, tolerance=SAME_RATE_TOLERANCE)
+        anchor_bpp = rate_at_quality(self._curve, psnr_yuv)
+        return SideBySide(same_rate, None if anchor_bpp is None else bpp / anchor_bpp)
 
 
 def measure_file(reference: str, file: str) -> tuple[Clip, float, Psnr]:
@@ -66,7 +74,7 @@ def main(arguments: Sequence[str]) -> None:
     parser.add_argument("file", help="the .nvrc file")
     paths = parser.parse_args(arguments)
     clip, bpp, psnr = measure_file(paths.reference, paths.file)
-    found = against_x265(clip.planes, clip.video, bpp, psnr.yuv)
+    found = X265(clip.planes, clip.video).beside(bpp, psnr.yuv)
     anchor = found.same_rate
     name = Path(paths.file).name
     print(f"{name}: {bpp:.4f} bpp, PSNR-Y {psnr.y:.2f} dB, PSNR-YUV {psnr.yuv:.2f} dB")

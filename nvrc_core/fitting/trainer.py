@@ -105,7 +105,7 @@ class Trainer:
             if step + 1 in checks:
                 candidate = self.hard_rounded()
                 loss = self._hard_loss(candidate)
-                if loss < best_loss:
+                if best is None or loss < best_loss:
                     best_loss, best = loss, candidate
             elapsed = time.monotonic() - start
             on_progress(
