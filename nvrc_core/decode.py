@@ -49,7 +49,7 @@ def decode(
     """
     start = time.monotonic()
     refuse_same_file(source, target)
-    with runtime(device, threads) as where, open_stream(source) as stream:
+    with open_stream(source) as stream, runtime(device, threads, stream.header.video.pixels) as where:
         video = stream.header.video
         parts = _select(list(stream.segments), frames)
         durations = tuple(chain.from_iterable(part.durations(video) for part in parts))

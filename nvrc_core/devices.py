@@ -24,13 +24,21 @@ class Runtime:
         return f"{self.device} ({torch.cuda.get_device_name(self.device)})"
 
 
-# A fit's tensors are small: beyond a few cores, threads wait for each other more than they work.
+# Threads share the work on one picture. On small ones they wait for each other more than they work.
+PIXELS_PER_THREAD = 100_000
 MAX_DEFAULT_THREADS = 8
 
 
+def default_threads(pixels: int) -> int:
+    """CPU threads for pictures of so many luma samples."""
+    return max(1, min(torch.get_num_threads(), MAX_DEFAULT_THREADS, pixels // PIXELS_PER_THREAD))
+
+
 @contextmanager
-def runtime(device: str, threads: int | None) -> Iterator[Runtime]:
+def runtime(device: str, threads: int | None, pixels: int) -> Iterator[Runtime]:
     """The runtime of a request, active inside the block: threads set, reduced-precision float32 off.
+
+    `threads`: None for the default at pictures of `pixels` luma samples.
 
     `device`: "auto", "cpu", "cuda" or "cuda:i". Raises UsageError for another name, ResourceError for a device
     that is not there, and turns running out of memory into ResourceError.
@@ -39,7 +47,7 @@ def runtime(device: str, threads: int | None) -> Iterator[Runtime]:
     if threads is not None and threads < 1:
         raise UsageError(f"--threads {threads} is not a positive number")
     before = torch.get_num_threads()
-    count = threads or min(before, MAX_DEFAULT_THREADS)
+    count = threads or default_threads(pixels)
     torch.set_num_threads(count)
     try:
         with torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False):

@@ -66,11 +66,11 @@ def encode(
     start = time.monotonic()
     check_output(target, overwrite)
     refuse_same_file(source, target)
-    with runtime(config.device, config.threads) as where:
-        with open_source(source, raw_size=config.raw_size, raw_rate=config.raw_rate) as opened:
-            for notice in opened.notices:
-                on_event(Notice(notice))
-            clip = read_clip(opened, config.frames)
+    with open_source(source, raw_size=config.raw_size, raw_rate=config.raw_rate) as opened:
+        for notice in opened.notices:
+            on_event(Notice(notice))
+        clip = read_clip(opened, config.frames)
+    with runtime(config.device, config.threads, clip.video.pixels) as where:
         data, figures = _encode_clip(clip, config, where, on_event)
     with output_stream(target, overwrite) as stream:
         stream.write(data)
@@ -90,7 +90,7 @@ def _reason(bpp: float, wanted: float) -> str:
 def _encode_clip(clip: Clip, config: EncodeConfig, where: Runtime, on_event: EventHandler) -> tuple[bytes, dict]:
     """The file's bytes, and all figures of `EncodeResult` but the time."""
     video, preset = clip.video, PRESETS[config.preset]
-    pixels = video.width * video.height * clip.frame_count
+    pixels = video.pixels * clip.frame_count
     bpp = config.wanted_bpp or TYPICAL_BPP * (config.quality_weight / TYPICAL_QUALITY_WEIGHT) ** RATE_EXPONENT
     shape = shape_for(preset.profile, video, clip.frame_count, bpp * pixels)
     blank = _segment_header(clip, shape, bytes(HASH_BYTES), bytes(HASH_BYTES))

@@ -42,7 +42,7 @@ def _summary(stream: Stream, segments: list[dict[str, Any]], size: int) -> dict[
         "format_version": "{}.{}".format(*stream.version),
         "encoder": stream.header.encoder,
         "bytes": size,
-        "bpp": 8 * size / (video.width * video.height * frames),
+        "bpp": 8 * size / (video.pixels * frames),
         "kbps": 8e-3 * size / sum(segment["seconds"] for segment in segments),
         "width": video.width,
         "height": video.height,

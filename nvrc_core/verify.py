@@ -38,7 +38,7 @@ def verify(
     """
     segments = frames = largest = 0
     exact = True
-    with runtime(device, threads) as where, open_stream(source) as stream:
+    with open_stream(source) as stream, runtime(device, threads, stream.header.video.pixels) as where:
         for segment in stream.segments:
             header = segment.header
             decoder = SegmentDecoder(header, segment.payload, stream.header.video)

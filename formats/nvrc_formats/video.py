@@ -69,6 +69,11 @@ class VideoFormat:
         return self.pixel_format.plane_shapes(self.width, self.height)
 
     @property
+    def pixels(self) -> int:
+        """Luma samples of a frame."""
+        return self.width * self.height
+
+    @property
     def frame_duration(self) -> int | None:
         """The constant frame duration in `time_base` units, or None where the rate is not a whole number of them."""
         ticks = 1 / (self.frame_rate * self.time_base)

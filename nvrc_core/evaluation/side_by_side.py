@@ -63,7 +63,7 @@ def measure_file(reference: str, file: str) -> tuple[Clip, float, Psnr]:
             rendered = decoder.frames(range(segment.header.frames), torch.device("cpu"))
             for index, planes in enumerate(rendered, start=segment.header.first_frame):
                 meter.update([plane[index] for plane in clip.planes], planes)
-        pixels = clip.video.width * clip.video.height * frames
+        pixels = clip.video.pixels * frames
         return clip, 8 * stream.size() / pixels, meter.result()
 
 

@@ -103,7 +103,7 @@ class Hinerv:
             area *= stride**2
             macs += area * sum(spec.size for spec in self.specs if spec.name.startswith(f"stage{stage}.block"))
         macs += area * self._head_channels() * shape.channels[-1]
-        return macs / (self.video.width * self.video.height)
+        return macs / self.video.pixels
 
     # -- rendering ----------------------------------------------------------------------------------------
 
