@@ -33,7 +33,7 @@ lint: install
 	$(BIN)/ruff format --check .
 
 bench: install
-	$(BIN)/python -m nvrc_core.evaluation.benchmark $(CLIPS) --presets fast medium --bpp 0.05 0.2 \
+	$(BIN)/python -m nvrc_core.evaluation.benchmark $(CLIPS) --presets draft fast --bpp 0.05 0.2 \
 		--output docs/benchmarks/local
 
 clean:
@@ -45,4 +45,4 @@ GPU_PYTHON ?= $(BIN)/python
 gpu:
 	PYTHONPATH=.:formats $(GPU_PYTHON) -m pytest -m cuda
 	PYTHONPATH=.:formats $(GPU_PYTHON) -m nvrc_core.evaluation.benchmark $(CLIPS) --device cuda \
-		--presets fast medium --bpp 0.05 0.2 --output docs/benchmarks/gpu
+		--presets draft fast --bpp 0.05 0.2 --output docs/benchmarks/gpu
