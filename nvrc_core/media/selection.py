@@ -5,6 +5,7 @@ import re
 from dataclasses import dataclass
 
 import numpy as np
+from nvrc_formats.limits import MAX_SEGMENT_FRAMES
 from nvrc_formats.video import VideoFormat
 
 from nvrc_core.errors import MediaError, UsageError
@@ -57,13 +58,18 @@ class Clip:
 def read_clip(source: Source, frame_range: FrameRange = ALL_FRAMES) -> Clip:
     """Read the wanted frames, and nothing after the last of them.
 
-    Raises MediaError where the range selects no frame, and whatever reading the source raises.
+    Raises MediaError where the range selects no frame or too many, and whatever reading the source raises.
     """
     chosen: list[list[np.ndarray]] = [[], [], []]
     stamps: list[int] = []
     seen = 0
     for frame in source:
         if seen >= frame_range.start:
+            if len(stamps) == MAX_SEGMENT_FRAMES:
+                raise MediaError(
+                    f"{source.name} has more frames than the {MAX_SEGMENT_FRAMES} that are coded at once; choose some "
+                    "with --frames"
+                )
             stamps.append(frame.pts)
             for stack, plane in zip(chosen, frame.planes, strict=True):
                 stack.append(plane)
