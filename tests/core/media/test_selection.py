@@ -76,5 +76,5 @@ def test_a_range_beyond_the_end_is_cut_and_one_outside_refused():
 def test_more_frames_than_a_segment_holds(monkeypatch):
     monkeypatch.setattr("nvrc_core.media.selection.MAX_SEGMENT_FRAMES", 3)
     assert read_clip(source_of([0, 40, 80])).frame_count == 3
-    with pytest.raises(MediaError, match="more frames than the 3 .* --frames"):
+    with pytest.raises(MediaError, match=r"more frames than the 3 .* --frames"):
         read_clip(source_of([0, 40, 80, 120]))
