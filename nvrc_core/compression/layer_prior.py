@@ -16,8 +16,8 @@ from nvrc_core.compression.rate import symbol_bits
 from nvrc_core.compression.side_information import SideSpec, SideValues
 from nvrc_core.representation.base import ParameterSpec
 
-# An axis gets parameters of its own where each of them serves at least this many values (the paper's threshold;
-# at 16 to 64 the side information cost more than it saved).
+# An axis gets parameters of its own where each of them serves at least this many values: the paper's threshold. Lower
+# ones did not pay in short fits of small clips.
 MIN_VALUES_PER_ENTRY = 128
 FIELDS = ("step", "mean", "scale")
 AXES = ("tensor", "row", "column")

@@ -5,8 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-# Weights of Y, U, V in PSNR-YUV and in the losses that aim at it.
-PLANE_WEIGHTS = (6 / 8, 1 / 8, 1 / 8)
+from nvrc_core.evaluation.psnr import YUV_WEIGHTS
 
 
 def plane_errors(rendered: Sequence[Tensor], wanted: Sequence[Tensor]) -> Tensor:
@@ -16,10 +15,10 @@ def plane_errors(rendered: Sequence[Tensor], wanted: Sequence[Tensor]) -> Tensor
 
 def weighted_mse(errors: Tensor) -> Tensor:
     """The 6:1:1 mean of the planes' squared errors [B, 3], over frames."""
-    return (errors * errors.new_tensor(PLANE_WEIGHTS)).sum(dim=1).mean()
+    return (errors * errors.new_tensor(YUV_WEIGHTS)).sum(dim=1).mean()
 
 
 def psnr_yuv_db(errors: Tensor) -> float:
     """PSNR-YUV of errors [B, 3]: 6:1:1 over planes, mean of per-frame decibels, on unrounded samples."""
     decibels = -10 * torch.log10(errors.detach().clamp_min(1e-10))
-    return float((decibels * decibels.new_tensor(PLANE_WEIGHTS)).sum(dim=1).mean())
+    return float((decibels * decibels.new_tensor(YUV_WEIGHTS)).sum(dim=1).mean())
