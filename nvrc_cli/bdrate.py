@@ -10,7 +10,7 @@ from nvrc_cli.json_output import emit
 from nvrc_cli.options import AsJson
 
 if TYPE_CHECKING:
-    from nvrc_core.evaluation.bdrate import Comparison
+    from nvrc_core.evaluation.curves.bdrate import Comparison
 
 
 class Metric(StrEnum):
@@ -41,7 +41,7 @@ def bdrate(
     with bpp, psnr_y and psnr_yuv, and optionally clip, series and codec. A clip whose curves share no range of
     quality gets no figure.
     """
-    from nvrc_core.evaluation.bdrate import compare
+    from nvrc_core.evaluation.curves.bdrate import compare
 
     comparison = compare(anchor, test, metric.value, anchor_series, test_series, clip)
     if as_json:

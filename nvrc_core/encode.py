@@ -11,7 +11,7 @@ from nvrc_formats.header import HinervShape, SegmentHeader, Settings, StreamHead
 from nvrc_core import __version__
 from nvrc_core.config import EncodeConfig
 from nvrc_core.devices import Runtime, runtime
-from nvrc_core.evaluation.psnr import PsnrMeter
+from nvrc_core.evaluation.quality.psnr import PsnrMeter
 from nvrc_core.events import EncodeStarted, EventHandler, FrameProgress, Notice, ignore
 from nvrc_core.media.output import check_output, output_stream, refuse_same_file
 from nvrc_core.media.selection import Clip, read_clip

@@ -19,7 +19,7 @@ from nvrc_core import __version__
 from nvrc_core.config import EncodeConfig
 from nvrc_core.decode import decode
 from nvrc_core.encode import encode
-from nvrc_core.evaluation.rd_points import RD_FORMAT, RD_VERSION
+from nvrc_core.evaluation.curves.rd_points import RD_FORMAT, RD_VERSION
 from nvrc_core.evaluation.side_by_side import X265
 from nvrc_core.media.selection import ALL_FRAMES, FrameRange, read_clip
 from nvrc_core.media.source import open_source

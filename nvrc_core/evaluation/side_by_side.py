@@ -13,10 +13,10 @@ import numpy as np
 import torch
 from nvrc_formats.video import VideoFormat
 
-from nvrc_core.evaluation.anchors import AnchorPoint, x265_at_bpp, x265_curve
-from nvrc_core.evaluation.bdrate import rate_at_quality
-from nvrc_core.evaluation.psnr import Psnr, PsnrMeter
-from nvrc_core.evaluation.rd_points import RDPoint
+from nvrc_core.evaluation.anchors.x265 import AnchorPoint, x265_at_bpp, x265_curve
+from nvrc_core.evaluation.curves.bdrate import rate_at_quality
+from nvrc_core.evaluation.curves.rd_points import RDPoint
+from nvrc_core.evaluation.quality.psnr import Psnr, PsnrMeter
 from nvrc_core.media.selection import Clip, FrameRange, read_clip
 from nvrc_core.media.source import open_source
 from nvrc_core.segment import SegmentDecoder

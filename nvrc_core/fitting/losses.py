@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from nvrc_core.evaluation.psnr import YUV_WEIGHTS
+from nvrc_core.evaluation.quality.psnr import YUV_WEIGHTS
 
 
 def plane_errors(rendered: Sequence[Tensor], wanted: Sequence[Tensor]) -> Tensor:

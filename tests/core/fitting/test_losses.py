@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from nvrc_core.evaluation.psnr import PsnrMeter
+from nvrc_core.evaluation.quality.psnr import PsnrMeter
 from nvrc_core.fitting.losses import plane_errors, psnr_yuv_db, weighted_mse
 
 

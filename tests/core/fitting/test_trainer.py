@@ -8,7 +8,7 @@ import torch
 from nvrc_formats.header import HinervShape, SegmentHeader
 from nvrc_formats.video import VideoFormat
 
-from nvrc_core.evaluation.psnr import PsnrMeter
+from nvrc_core.evaluation.quality.psnr import PsnrMeter
 from nvrc_core.events import FitProgress
 from nvrc_core.fitting.recipe import Recipe
 from nvrc_core.presets import PRESETS, Preset

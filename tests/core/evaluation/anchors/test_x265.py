@@ -8,8 +8,8 @@ import pytest
 from nvrc_formats.video import ColorTags, PixelFormat, VideoFormat
 
 from nvrc_core.errors import UsageError
-from nvrc_core.evaluation.anchors import encode_x265, x265_at_bpp, x265_curve, x265_version
-from nvrc_core.evaluation.bdrate import load_curve
+from nvrc_core.evaluation.anchors.x265 import encode_x265, x265_at_bpp, x265_curve, x265_version
+from nvrc_core.evaluation.curves.bdrate import load_curve
 
 FRAMES = 6
 
@@ -125,7 +125,7 @@ def test_the_encoder_is_silent():
     program = (
         "import numpy as np\n"
         "from nvrc_formats.video import VideoFormat\n"
-        "from nvrc_core.evaluation.anchors import encode_x265\n"
+        "from nvrc_core.evaluation.anchors.x265 import encode_x265\n"
         "planes = [np.zeros((2, *s), np.uint8) for s in VideoFormat(32, 32).plane_shapes]\n"
         "encode_x265(planes, VideoFormat(32, 32), 30)\n"
     )

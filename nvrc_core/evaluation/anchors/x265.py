@@ -18,7 +18,7 @@ import numpy as np
 from nvrc_formats.video import YUV420P, VideoFormat
 
 from nvrc_core.errors import ResourceError, UsageError
-from nvrc_core.evaluation.psnr import Psnr, PsnrMeter
+from nvrc_core.evaluation.quality.psnr import Psnr, PsnrMeter
 
 Planes = Sequence[np.ndarray]
 
@@ -45,7 +45,7 @@ class AnchorPoint:
     tune: str | None = None
 
     def rd_record(self, clip: str) -> dict[str, object]:
-        """The point as `nvrc_core.evaluation.bdrate` reads it, plain values for a JSON file."""
+        """The point as `nvrc_core.evaluation.curves.bdrate` reads it, plain values for a JSON file."""
         return {
             "clip": clip,
             "codec": self.codec,

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from nvrc_core.errors import UsageError
-from nvrc_core.evaluation.psnr import PSNR_CAP_DB, PsnrMeter, plane_psnr_db
+from nvrc_core.evaluation.quality.psnr import PSNR_CAP_DB, PsnrMeter, plane_psnr_db
 
 
 def test_known_values_by_frame():

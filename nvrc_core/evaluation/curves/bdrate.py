@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from nvrc_core.errors import UsageError
-from nvrc_core.evaluation.rd_points import (
+from nvrc_core.evaluation.curves.rd_points import (
     RDPoint,
     listed,
     load_curve,

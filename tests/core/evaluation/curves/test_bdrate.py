@@ -7,7 +7,7 @@ from scipy.interpolate import PchipInterpolator
 from typer.testing import CliRunner
 
 from nvrc_core.errors import UsageError
-from nvrc_core.evaluation.bdrate import RDPoint, bd_rate, compare, load_curve, load_curves
+from nvrc_core.evaluation.curves.bdrate import RDPoint, bd_rate, compare, load_curve, load_curves
 
 CURVE = [
     RDPoint(0.01, 28.0),

@@ -1,0 +1,1 @@
+"""Other encoders on the same frames: real bytes under the same meter."""

@@ -1,0 +1,1 @@
+"""A comparison of codecs on clips, point by point, that can be interrupted and continued."""

@@ -1,0 +1,1 @@
+"""Rate-distortion points in files, and curves compared."""

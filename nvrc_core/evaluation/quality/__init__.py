@@ -1,0 +1,1 @@
+"""How good pictures are: one measure a file, and two videos compared frame by frame."""
