@@ -7,6 +7,7 @@ from nvrc_formats.errors import FormatError, VideoFileError
 from nvrc_core.errors import (
     MediaError,
     PixelDriftError,
+    RegressionError,
     ResourceError,
     SymbolMismatchError,
     TargetMissedError,
@@ -44,6 +45,7 @@ FAMILIES: tuple[tuple[type[Exception], int], ...] = (
     (SymbolMismatchError, 5),
     (PixelDriftError, 6),
     (TargetMissedError, 7),
+    (RegressionError, 8),
     (ResourceError, RESOURCE),
     (MemoryError, RESOURCE),
 )

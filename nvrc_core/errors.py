@@ -25,5 +25,9 @@ class TargetMissedError(NvrcError):
     """The requested rate was not reached."""
 
 
+class RegressionError(NvrcError):
+    """The regression gate failed: a figure is worse than the limit that was asked for."""
+
+
 class ResourceError(NvrcError):
     """A device is not there, or memory or disk space ran out."""
