@@ -30,6 +30,9 @@ def encode(
         typer.Option("--lambda", metavar="X", help="Fixed weight of quality against rate, instead of a target rate."),
     ] = None,
     preset: Annotated[str, typer.Option(metavar="NAME", help="Time against quality; see nvrc presets.")] = "medium",
+    steps: Annotated[
+        int | None, typer.Option(metavar="N", help="Optimiser steps, instead of the preset's own number.")
+    ] = None,
     frames: Frames = ":",
     device: Device = "auto",
     threads: Threads = None,
@@ -61,6 +64,7 @@ def encode(
         preset=preset,
         target_bpp=bpp,
         quality_weight=weight,
+        steps=steps,
         frames=FrameRange.parse(frames),
         device=device,
         threads=threads,

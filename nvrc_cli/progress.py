@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from nvrc_cli.json_output import emit
 from nvrc_cli.terminal import clock, one_line, say
-from nvrc_core.events import EncodeStarted, Event, FitProgress, FrameProgress, Notice
+from nvrc_core.events import EncodeStarted, Event, FitProgress, FrameProgress, Notice, PointFinished, PointStarted
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -154,8 +154,17 @@ def _as_line(event: Event) -> str:
         )
     if isinstance(event, Notice):
         return f"note: {one_line(event.message)}"
+    if isinstance(event, PointStarted):
+        return f"point {event.number}/{event.total}: {one_line(event.label)}"
+    if isinstance(event, PointFinished):
+        return _point_line(event.point)
     figures = f": {_fit_figures(event)}" if isinstance(event, FitProgress) else ""
     return f"{_stage(event)}{figures}"
+
+
+def _point_line(point: dict[str, Any]) -> str:
+    seconds = f"{point['encode_s']:.1f} s"
+    return f"  {point['bpp']:.4f} bpp, PSNR-Y {point['psnr_y']:.2f} dB, PSNR-YUV {point['psnr_yuv']:.2f} dB; {seconds}"
 
 
 def _stage(event: FitProgress | FrameProgress) -> str:
@@ -180,5 +189,11 @@ def _as_json(event: Event) -> tuple[str, dict[str, Any]]:
             "elapsed_s": event.elapsed_s,
             "remaining_s": event.remaining_s,
         }
-    names = {EncodeStarted: "started", FrameProgress: "frames", Notice: "notice"}
+    names = {
+        EncodeStarted: "started",
+        FrameProgress: "frames",
+        Notice: "notice",
+        PointStarted: "point_started",
+        PointFinished: "point",
+    }
     return names[type(event)], vars(event)

@@ -1,14 +1,15 @@
 """What a caller asks of an encode."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from nvrc_core.errors import UsageError
 from nvrc_core.media.selection import ALL_FRAMES, FrameRange
-from nvrc_core.presets import DEFAULT_PRESET, PRESETS
+from nvrc_core.presets import DEFAULT_PRESET, PRESETS, Preset
 
 DEFAULT_BPP = 0.1
+MIN_STEPS = 10  # candidate states of the end need steps of their own
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -17,10 +18,12 @@ class EncodeConfig:
 
     `target_bpp`: bits of the whole file per luma pixel; `quality_weight`: lambda of the loss (bits per luma pixel +
     lambda * weighted MSE of samples in [0, 1]). At most one of the two; without either, `DEFAULT_BPP` is the target.
-    `raw_size` ((W, H)) and `raw_rate` describe headerless .yuv input.
+    `steps`: optimiser steps of the fit, None for the preset's own number. `raw_size` ((W, H)) and `raw_rate` describe
+    headerless .yuv input.
     """
 
     preset: str = DEFAULT_PRESET
+    steps: int | None = None
     target_bpp: float | None = None
     quality_weight: float | None = None
     frames: FrameRange = ALL_FRAMES
@@ -38,8 +41,18 @@ class EncodeConfig:
         for name, value in (("--bpp", self.target_bpp), ("--lambda", self.quality_weight)):
             if value is not None and not (math.isfinite(value) and value > 0):
                 raise UsageError(f"{name} {value} is not a positive number")
+        if self.steps is not None and self.steps < MIN_STEPS:
+            raise UsageError(f"--steps {self.steps} is not a fit: {MIN_STEPS} or more")
         if not 0 <= self.seed < 1 << 63:
             raise UsageError(f"--seed {self.seed} is not between 0 and 2**63 - 1")
+
+    @property
+    def effective_preset(self) -> Preset:
+        """The preset with what the request changes in it."""
+        preset = PRESETS[self.preset]
+        if self.steps is None:
+            return preset
+        return replace(preset, recipe=replace(preset.recipe, visits=0, min_steps=self.steps))
 
     @property
     def wanted_bpp(self) -> float | None:

@@ -1,8 +1,10 @@
 """Where tensors live and how many threads work on them. Everything global is set for a while and then restored."""
 
+import platform
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 
@@ -77,3 +79,12 @@ def _device(name: str) -> torch.device:
         found = torch.cuda.device_count() or "no"
         raise ResourceError(f"device {name} is not there: {found} CUDA device{'s' * (found != 1)} found")
     return torch.device("cuda", device.index or 0) if device.type == "cuda" else device
+
+
+def processor_name() -> str:
+    """The processor's name where the system tells, else its architecture."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):
+        return platform.machine()

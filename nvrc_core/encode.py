@@ -16,7 +16,6 @@ from nvrc_core.events import EncodeStarted, EventHandler, FrameProgress, Notice,
 from nvrc_core.media.output import check_output, output_stream, refuse_same_file
 from nvrc_core.media.selection import Clip, read_clip
 from nvrc_core.media.source import open_source
-from nvrc_core.presets import PRESETS
 from nvrc_core.representation.hinerv import Hinerv
 from nvrc_core.representation.sizing import shape_for
 from nvrc_core.segment import SegmentDecoder, fit_segment
@@ -89,7 +88,7 @@ def _reason(bpp: float, wanted: float) -> str:
 
 def _encode_clip(clip: Clip, config: EncodeConfig, where: Runtime, on_event: EventHandler) -> tuple[bytes, dict]:
     """The file's bytes, and all figures of `EncodeResult` but the time."""
-    video, preset = clip.video, PRESETS[config.preset]
+    video, preset = clip.video, config.effective_preset
     pixels = video.pixels * clip.frame_count
     bpp = config.wanted_bpp or TYPICAL_BPP * (config.quality_weight / TYPICAL_QUALITY_WEIGHT) ** RATE_EXPONENT
     shape = shape_for(preset.profile, video, clip.frame_count, bpp * pixels)

@@ -6,6 +6,7 @@ qualities in decibels (`_db`), times in seconds (`_s`).
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,25 @@ class Notice:
     message: str
 
 
-Event = EncodeStarted | FitProgress | FrameProgress | Notice
+@dataclass(frozen=True)
+class PointStarted:
+    """A bench begins with point `number` of `total`; `label` is the point in words."""
+
+    number: int
+    total: int
+    label: str
+
+
+@dataclass(frozen=True)
+class PointFinished:
+    """`done` of `total` points of a bench are made; `point`: the last of them, plain values."""
+
+    done: int
+    total: int
+    point: dict[str, Any]
+
+
+Event = EncodeStarted | FitProgress | FrameProgress | Notice | PointStarted | PointFinished
 EventHandler = Callable[[Event], None]
 
 

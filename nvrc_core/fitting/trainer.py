@@ -96,15 +96,17 @@ class Trainer:
         start = time.monotonic()
         batches = self._batches()
         checks = self._check_steps()
-        best_loss, best = float("inf"), None
+        best_loss, best, judging_weight = float("inf"), None, None
         second_stage = round(self.steps * (1 - self.recipe.second_stage))
         for step in range(self.steps):
             if step == second_stage:
                 self._trim()
             errors = self._step(step, next(batches))
             if step + 1 in checks:
+                # One lambda for all of them: the rate control moves its own, and with it the scale of the loss.
+                judging_weight = judging_weight or self.rate_control.quality_weight
                 candidate = self.hard_rounded()
-                loss = self._hard_loss(candidate)
+                loss = self._hard_loss(candidate, judging_weight)
                 if best is None or loss < best_loss:
                     best_loss, best = loss, candidate
             elapsed = time.monotonic() - start
@@ -189,12 +191,12 @@ class Trainer:
         return Symbols(side, symbols.layers, symbols.grids)
 
     @torch.no_grad()
-    def _hard_loss(self, symbols: Symbols) -> float:
+    def _hard_loss(self, symbols: Symbols, quality_weight: float) -> float:
         frames = torch.linspace(0, self.frames - 1, min(CHECK_FRAMES, self.frames)).round().long()
         parameters = self.scheme.dequantise(symbols)
         distortion = torch.stack([weighted_mse(self._errors(parameters, frame)) for frame in frames.split(1)]).mean()
         rate = self.scheme.rate(symbols).total / self.pixels
-        return float(rate + self.rate_control.quality_weight * distortion)
+        return float(rate + quality_weight * distortion)
 
     def _check_steps(self) -> set[int]:
         span = self.steps * self.recipe.second_stage / 2

@@ -1,0 +1,128 @@
+"""`nvrc bench`: nvrc and other encoders on the same frames, point by point, to be interrupted at will."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from nvrc_cli.options import AsJson, Frames, Quiet, Threads, Verbose, Yes
+from nvrc_cli.outputs import check_target
+from nvrc_cli.progress import open_reporter
+from nvrc_core.errors import UsageError
+
+if TYPE_CHECKING:
+    from nvrc_core.evaluation.bench.suites import Suite
+
+DEFAULT_PRESET, DEFAULT_BPP, DEFAULT_ANCHORS = "medium", (0.03, 0.1, 0.3), ("x265",)
+NO_ANCHORS = "none"
+
+_REPORTS = "Reports"
+
+
+def bench(
+    clips: Annotated[list[Path], typer.Argument(metavar="CLIP...", help="Videos, or folders of videos.")],
+    output: Annotated[
+        Path,
+        typer.Option("--output", "-o", metavar="FILE", help="Results as JSON; points in it are not made again."),
+    ],
+    suite: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="pocket or studio: fixed rates, steps, anchors and choice of clips."),
+    ] = None,
+    presets: Annotated[str | None, typer.Option(metavar="NAMES", help="Presets of nvrc: draft,fast (medium).")] = None,
+    bpp: Annotated[str | None, typer.Option(metavar="X,X,...", help="Rates of nvrc (0.03,0.1,0.3).")] = None,
+    weights: Annotated[
+        str | None, typer.Option("--lambda", metavar="X,X,...", help="Weights of quality instead of rates.")
+    ] = None,
+    steps: Annotated[int | None, typer.Option(metavar="N", help="Optimiser steps of every fit.")] = None,
+    anchors: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAMES",
+            help="Other encoders, each NAME, NAME:PRESET or NAME:PRESET:TUNE, with @Q/Q/... for its CRFs or QPs: x264, "
+            f"x265, svtav1, vvenc, or a .toml file that describes one; or {NO_ANCHORS} (x265).",
+        ),
+    ] = None,
+    frames: Frames = ":",
+    device: Annotated[str | None, typer.Option(metavar="DEVICE", help="auto, cpu, cuda or cuda:N.")] = None,
+    threads: Threads = None,
+    seed: Annotated[int, typer.Option(metavar="N", min=0, help="Seed of everything that is random.")] = 0,
+    minutes: Annotated[
+        float | None, typer.Option(metavar="M", min=0, help="Stop after M minutes with the points made so far.")
+    ] = None,
+    html: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="One page with all charts and tables.", rich_help_panel=_REPORTS)
+    ] = None,
+    markdown: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="The tables for a document.", rich_help_panel=_REPORTS)
+    ] = None,
+    baseline: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Earlier results to compare nvrc with.", rich_help_panel=_REPORTS),
+    ] = None,
+    yes: Yes = False,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> None:
+    """Encode clips with nvrc and with other encoders, decode, measure, compare.
+
+    Interrupted, the same command goes on where it stopped: every finished point is in the results file. Rates of other
+    encoders count their elementary streams, those of nvrc the whole file.
+    """
+    for report in filter(None, (html, markdown)):
+        check_target(str(output), str(report), yes=yes, no=False, as_json=False)
+
+    from nvrc_core.devices import processor_name
+    from nvrc_core.evaluation.bench.clip import video_files
+    from nvrc_core.evaluation.bench.plan import BenchConfig, plan
+    from nvrc_core.evaluation.bench.results import Results
+    from nvrc_core.evaluation.bench.run import run
+    from nvrc_core.evaluation.bench.suites import choose_clips, suite_named
+    from nvrc_core.media.selection import FrameRange
+
+    paths = video_files(clips)
+    chosen = suite_named(suite) if suite else None
+    if chosen:
+        paths = choose_clips(chosen, paths)
+    config = BenchConfig(
+        presets=_words(presets) or (chosen.presets if chosen else (DEFAULT_PRESET,)),
+        bpp=_rates(bpp, weights, chosen),
+        weights=_numbers("--lambda", weights),
+        steps=steps or (chosen.steps if chosen else None),
+        anchors=_anchors(anchors, chosen),
+        frames=FrameRange.parse(frames),
+        device=device or (chosen.device if chosen else "auto"),
+        threads=threads or (chosen.threads if chosen else None),
+        seed=seed,
+    )
+    tasks = plan(paths, config)
+    results = Results(output, [task.identity for task in tasks], processor_name(), drop_others=yes)
+    limit = minutes if minutes is not None else chosen.minutes if chosen else None
+    with open_reporter(as_json=as_json, quiet=quiet, verbose=verbose) as report:
+        complete = run(tasks, results, report, limit)
+
+
+def _words(text: str | None) -> tuple[str, ...]:
+    return tuple(word.strip() for word in (text or "").split(",") if word.strip())
+
+
+def _numbers(option: str, text: str | None) -> tuple[float, ...]:
+    try:
+        return tuple(float(word) for word in _words(text))
+    except ValueError:
+        raise UsageError(f"{option} {text} is not a list of numbers such as 0.05,0.1,0.2") from None
+
+
+def _rates(bpp: str | None, weights: str | None, suite: "Suite | None") -> tuple[float, ...]:
+    if bpp and weights:
+        raise UsageError("--bpp and --lambda exclude each other")
+    if bpp or weights:
+        return _numbers("--bpp", bpp)
+    return suite.bpp if suite else DEFAULT_BPP
+
+
+def _anchors(text: str | None, suite: "Suite | None") -> tuple[str, ...]:
+    if text == NO_ANCHORS:
+        return ()
+    return _words(text) or (suite.anchors if suite else DEFAULT_ANCHORS)
