@@ -42,7 +42,7 @@ class Stream:
 def open_stream(source: str) -> Iterator[Stream]:
     """Opens a path, or standard input for "-". Raises MediaError if it cannot be read, FormatError for its bytes."""
     if source == STDIN:
-        yield _stream("standard input", sys.stdin.buffer)
+        yield read_stream("standard input", sys.stdin.buffer)
         return
     try:
         file = open(source, "rb")  # noqa: SIM115 - closed below; only opening is to be translated
@@ -53,10 +53,11 @@ def open_stream(source: str) -> Iterator[Stream]:
     except OSError as error:
         raise MediaError(f"{source} cannot be read: {error.strerror}") from error
     with file:
-        yield _stream(source, file)
+        yield read_stream(source, file)
 
 
-def _stream(name: str, file: BinaryIO) -> Stream:
+def read_stream(name: str, file: BinaryIO) -> Stream:
+    """Of an open file at its start. Raises FormatError for its bytes."""
     reader = ContainerReader(file)
     chunks = iter(reader)
     head = next(chunks)

@@ -29,7 +29,22 @@ class PixelFormat:
 
 
 YUV420P = PixelFormat("yuv420p", 8, 2, 2)
+
 PIXEL_FORMATS = {YUV420P.name: YUV420P}
+"""Those that a .nvrc file can hold, by name."""
+
+PLANAR_FORMATS = {
+    layout.name: layout
+    for layout in (
+        YUV420P,
+        PixelFormat("yuv422p", 8, 2, 1),
+        PixelFormat("yuv444p", 8, 1, 1),
+        PixelFormat("yuv420p10le", 10, 2, 2),
+        PixelFormat("yuv422p10le", 10, 2, 1),
+        PixelFormat("yuv444p10le", 10, 1, 1),
+    )
+}
+"""Those that can be read and measured, by name; more than 8 bits are two bytes a sample, the low one first."""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""YUV4MPEG2: a line of text, then frames, each a line of text and raw planes. 8-bit 4:2:0 so far.
+"""YUV4MPEG2: a line of text, then frames, each a line of text and raw planes. 8-bit 4:2:0 is written.
 
 Reading and writing stream front to back on any binary file object, so pipes work. A frame's samples are
 those of `rawvideo`; this file knows only the text around them.
@@ -11,7 +11,7 @@ from typing import BinaryIO
 
 from nvrc_formats.errors import VideoFileError
 from nvrc_formats.rawvideo import Planes, read_planes, write_planes
-from nvrc_formats.video import YUV420P, ColorTags, VideoFormat
+from nvrc_formats.video import PLANAR_FORMATS, YUV420P, ColorTags, VideoFormat
 
 MAGIC = b"YUV4MPEG2"
 FRAME_MAGIC = b"FRAME"
@@ -28,14 +28,26 @@ DEFAULT_CHROMA = "420jpeg"
 # ColorTags.chroma_location by C tag. A bare "420" says nothing about where the chroma samples lie.
 CHROMA_LOCATIONS = {"420": 0, "420mpeg2": 1, "420jpeg": 2, "420paldv": 3}
 CHROMA_TAGS = {location: tag for tag, location in CHROMA_LOCATIONS.items()}
+
+# Pixel formats by C tag, with the names that FFmpeg gives them.
+PIXEL_FORMATS = dict.fromkeys(CHROMA_LOCATIONS, YUV420P) | {
+    tag: PLANAR_FORMATS[name]
+    for tag, name in {
+        "422": "yuv422p",
+        "444": "yuv444p",
+        "420p10": "yuv420p10le",
+        "422p10": "yuv422p10le",
+        "444p10": "yuv444p10le",
+    }.items()
+}
 FULL_RANGE = {"FULL": True, "LIMITED": False}
 
 
 class Y4mReader:
-    """Parses the header at once, then iterates over frames: tuples of three uint8 planes [H, W].
+    """Parses the header at once, then iterates over frames: three planes [H, W], uint8 or (10 bits) uint16.
 
     Raises VideoFileError, naming the byte or the frame, for anything malformed, cut short or (a pixel
-    layout other than 8-bit 4:2:0, interlacing) not yet supported.
+    layout not in PIXEL_FORMATS, interlacing) not yet supported.
     """
 
     def __init__(self, stream: BinaryIO) -> None:
@@ -44,17 +56,17 @@ class Y4mReader:
         self.video = self._read_header()
 
     def __iter__(self) -> Iterator[Planes]:
-        shapes = self.video.plane_shapes
+        shapes, bit_depth = self.video.plane_shapes, self.video.pixel_format.bit_depth
         frame_idx = 0
         while line := self._read_line(f"frame {frame_idx}'s header"):
             # Parameters of a frame describe interlacing only, which the stream header has ruled out.
             if line != FRAME_MAGIC and not line.startswith(FRAME_MAGIC + b" "):
                 start = self._position - len(line) - 1
                 raise VideoFileError(f"frame {frame_idx} does not start with FRAME at byte {start}")
-            planes = read_planes(self._stream, shapes, frame_idx)
+            planes = read_planes(self._stream, shapes, frame_idx, bit_depth)
             if planes is None:
                 raise VideoFileError(f"frame {frame_idx} has no samples: the file ends at byte {self._position}")
-            self._position += sum(plane.size for plane in planes)
+            self._position += sum(plane.nbytes for plane in planes)
             yield planes
             frame_idx += 1
 
@@ -122,8 +134,8 @@ def _split_field(field: bytes, position: int) -> tuple[str, str]:
 def _video_of(tags: dict[str, str]) -> VideoFormat:
     """The format that the header's fields state; unknown fields are ignored, as the format asks."""
     chroma = tags.get("C", DEFAULT_CHROMA)
-    if chroma not in CHROMA_LOCATIONS:
-        raise VideoFileError(f"pixel layout C{chroma} is not supported yet (8-bit 4:2:0 only)")
+    if chroma not in PIXEL_FORMATS:
+        raise VideoFileError(f"pixel layout C{chroma} is not supported yet (4:2:0, 4:2:2, 4:4:4; 8 or 10 bits)")
     if tags.get("I", "p") not in ("p", "?"):
         raise VideoFileError(f"interlaced video (I{tags['I']}) is not supported yet")
     color_range = tags.get("XCOLORRANGE")
@@ -134,13 +146,13 @@ def _video_of(tags: dict[str, str]) -> VideoFormat:
     return VideoFormat(
         width=_size(tags, "W"),
         height=_size(tags, "H"),
-        pixel_format=YUV420P,
+        pixel_format=PIXEL_FORMATS[chroma],
         frame_rate=rate,
         time_base=1 / rate,
         sample_aspect=_ratio(tags, "A"),
         color=ColorTags(
             full_range=None if color_range is None else FULL_RANGE[color_range],
-            chroma_location=CHROMA_LOCATIONS[chroma],
+            chroma_location=CHROMA_LOCATIONS.get(chroma, 0),
         ),
     )
 

@@ -9,7 +9,7 @@ import re
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
@@ -22,14 +22,14 @@ import numpy as np
 from nvrc_formats import y4m
 from nvrc_formats.errors import VideoFileError
 from nvrc_formats.rawvideo import RawReader
-from nvrc_formats.video import YUV420P, ColorTags, PixelFormat, VideoFormat
+from nvrc_formats.video import PIXEL_FORMATS, YUV420P, ColorTags, PixelFormat, VideoFormat
 
 from nvrc_core.errors import MediaError
 from nvrc_core.media.frame import Frame, FrameClock
 from nvrc_core.media.output import STDOUT as STDIN
 
-# FFmpeg's names of the layouts that are read as they are; a "j" states full range by the name alone.
-PIXEL_FORMATS: dict[str, PixelFormat] = {"yuv420p": YUV420P, "yuvj420p": YUV420P}
+# FFmpeg's other names of layouts, which state full range by the name alone.
+FULL_RANGE_NAMES = {"yuvj420p": "yuv420p", "yuvj422p": "yuv422p", "yuvj444p": "yuv444p"}
 
 # Where a container states no rate at all, FFmpeg's own convention.
 DEFAULT_RATE = Fraction(25)
@@ -63,6 +63,15 @@ class Source:
         return self.frames
 
 
+@dataclass(frozen=True)
+class Input:
+    """An open file or pipe. `start`: its first bytes, which `stream` still has before it."""
+
+    name: str
+    stream: BinaryIO
+    start: bytes
+
+
 @contextmanager
 def open_source(
     path: str | Path, *, raw_size: tuple[int, int] | None = None, raw_rate: Fraction | None = None
@@ -72,30 +81,59 @@ def open_source(
     Raw planes, which state nothing about themselves, need `raw_size` (width, height in luma samples) and
     `raw_rate` (frames per second); input named .yuv is raw, and any input for which a size is given.
     Raises MediaError, one line, for an input that is missing, unreadable, empty, without video, or of a
-    kind that is not supported yet.
+    kind that is not supported yet, which is all but 8-bit 4:2:0.
     """
+    with open_input(path) as opened, read_source(opened, PIXEL_FORMATS, raw_size, raw_rate) as source:
+        yield source
+
+
+@contextmanager
+def open_input(path: str | Path) -> Iterator[Input]:
+    """Open a file, or standard input for "-", of any kind. Raises MediaError where it is missing or empty."""
     name = "standard input" if str(path) == STDIN else str(path)
     with ExitStack() as cleanup:
-        with _read_errors(name):
+        with read_errors(name):
             stream, start = _with_first_bytes(_open_stream(path, cleanup), len(y4m.MAGIC))
             if start[4:8] == MP4_MARK and not stream.seekable():
                 stream = _spooled(stream, cleanup)
         if not start:
             raise MediaError(f"{name} is empty")
-        if raw_size is not None or Path(path).suffix.lower() == ".yuv":
-            video = _raw_format(name, raw_size, raw_rate)
-            yield Source(name, video, _stream_frames(name, RawReader(stream, video)))
-        elif start == y4m.MAGIC:
-            with _read_errors(name):
-                reader = y4m.Y4mReader(stream)
-            first, frames = _expect_frame(name, _stream_frames(name, reader))
-            yield Source(name, reader.video, itertools.chain([first], frames))
-        else:
-            yield _container_source(name, stream, cleanup)
+        yield Input(name, stream, start)
 
 
 @contextmanager
-def _read_errors(name: str, frame_idx: int | None = None) -> Iterator[None]:
+def read_source(
+    opened: Input,
+    formats: Mapping[str, PixelFormat],
+    raw_size: tuple[int, int] | None = None,
+    raw_rate: Fraction | None = None,
+    raw_format: PixelFormat = YUV420P,
+) -> Iterator[Source]:
+    """The video of an open input; see `open_source`. `formats` are the pixel formats that the caller can take."""
+    name, stream = opened.name, opened.stream
+    with ExitStack() as cleanup:
+        if raw_size is not None or Path(name).suffix.lower() == ".yuv":
+            video = _raw_format(name, raw_size, raw_rate, raw_format)
+            source = Source(name, video, _stream_frames(name, RawReader(stream, video)))
+        elif opened.start == y4m.MAGIC:
+            with read_errors(name):
+                reader = y4m.Y4mReader(stream)
+            _check_format(name, reader.video.pixel_format.name, formats)
+            first, frames = _expect_frame(name, _stream_frames(name, reader))
+            source = Source(name, reader.video, itertools.chain([first], frames))
+        else:
+            source = _container_source(name, stream, cleanup, formats)
+        yield source
+
+
+def _check_format(name: str, layout: str, formats: Mapping[str, PixelFormat]) -> None:
+    if FULL_RANGE_NAMES.get(layout, layout) not in formats:
+        supported = "8-bit 4:2:0" if set(formats) == {YUV420P.name} else ", ".join(formats)
+        raise MediaError(f"{name}: pixel format {layout} is not supported yet ({supported} only)")
+
+
+@contextmanager
+def read_errors(name: str, frame_idx: int | None = None) -> Iterator[None]:
     """Turn whatever reading can raise in the block into a MediaError of one line."""
     where = "" if frame_idx is None else f" at frame {frame_idx}"
     try:
@@ -152,7 +190,7 @@ class _Rejoined(io.RawIOBase):
 
     def _interruptible(self, read: Callable[[int], bytes], count: int) -> bytes:
         # PyAV, which may be calling, drops what is not an Exception, and FFmpeg reads on after a failure:
-        # an interrupt has to travel as an OSError, again and again. _read_errors turns it back.
+        # an interrupt has to travel as an OSError, again and again. read_errors turns it back.
         try:
             if not self._interrupted:
                 return read(count)
@@ -170,16 +208,18 @@ def _with_first_bytes(stream: BinaryIO, count: int) -> tuple[BinaryIO, bytes]:
     return io.BufferedReader(_Rejoined(start, stream)), start
 
 
-def _raw_format(name: str, size: tuple[int, int] | None, rate: Fraction | None) -> VideoFormat:
+def _raw_format(
+    name: str, size: tuple[int, int] | None, rate: Fraction | None, pixel_format: PixelFormat
+) -> VideoFormat:
     if size is None or rate is None:
         raise MediaError(f"{name} is raw video: its frame size and frame rate have to be given")
     if not all(1 <= side <= y4m.MAX_SIZE for side in size) or rate <= 0:
         raise MediaError(f"{name}: raw video of {size[0]}x{size[1]} at {rate} frames per second is not possible")
-    return VideoFormat(*size, pixel_format=YUV420P, frame_rate=rate, time_base=1 / rate)
+    return VideoFormat(*size, pixel_format=pixel_format, frame_rate=rate, time_base=1 / rate)
 
 
 def _stream_frames(name: str, reader: RawReader | y4m.Y4mReader) -> Iterator[Frame]:
-    with _read_errors(name):
+    with read_errors(name):
         for index, planes in enumerate(reader):
             yield Frame(planes, index)
 
@@ -192,12 +232,12 @@ def _expect_frame(name: str, frames: Iterator) -> tuple:
     return first, frames
 
 
-def _container_source(name: str, stream: BinaryIO, cleanup: ExitStack) -> Source:
+def _container_source(name: str, stream: BinaryIO, cleanup: ExitStack, formats: Mapping[str, PixelFormat]) -> Source:
     def refuse(url: str, *_: object) -> BinaryIO:
         # A playlist or a reference inside an input must not make us open other files or addresses.
         raise MediaError(f"{name} is not a video itself but refers to {url}, which is not followed")
 
-    with _read_errors(name):
+    with read_errors(name):
         try:
             container = av.open(
                 stream,
@@ -213,14 +253,16 @@ def _container_source(name: str, stream: BinaryIO, cleanup: ExitStack) -> Source
     track = _video_track(name, container)
     # The first picture, not the container, has the last word on size, layout and colour.
     first, others = _expect_frame(name, _pictures(name, container, track))
-    video, clock = _describe(name, container, track, first)
+    layout = first.format.name
+    _check_format(name, layout, formats)
+    video, clock = _describe(container, track, first, formats[FULL_RANGE_NAMES.get(layout, layout)])
 
     def frames() -> Iterator[Frame]:
         for index, picture in enumerate(itertools.chain([first], others)):
             found = (picture.width, picture.height, picture.format.name)
             if found != (first.width, first.height, first.format.name):
                 raise MediaError(f"{name} changes to {found[0]}x{found[1]} {found[2]} at frame {index}")
-            yield Frame(_planes(picture), clock.stamp(picture.pts))
+            yield Frame(_planes(picture, video.pixel_format), clock.stamp(picture.pts))
 
     notices = []
     if first.rotation:
@@ -244,7 +286,7 @@ def _video_track(name: str, container: av.container.InputContainer) -> av.VideoS
 def _pictures(name: str, container: av.container.InputContainer, track: av.VideoStream) -> Iterator[av.VideoFrame]:
     decoded = container.decode(track)
     for index in itertools.count():
-        with _read_errors(name, index):
+        with read_errors(name, index):
             picture = next(decoded, None)
         if picture is None:
             return
@@ -254,19 +296,16 @@ def _pictures(name: str, container: av.container.InputContainer, track: av.Video
 
 
 def _describe(
-    name: str, container: av.container.InputContainer, track: av.VideoStream, first: av.VideoFrame
+    container: av.container.InputContainer, track: av.VideoStream, first: av.VideoFrame, pixel_format: PixelFormat
 ) -> tuple[VideoFormat, FrameClock]:
-    layout = first.format.name
-    if layout not in PIXEL_FORMATS:
-        raise MediaError(f"{name}: pixel format {layout} is not supported yet (8-bit 4:2:0 only)")
     average = track.average_rate or track.guessed_rate or DEFAULT_RATE
     nominal = track.guessed_rate or average
     clock = FrameClock(nominal, first.time_base or 1 / nominal)
-    full_range = True if layout.startswith("yuvj") else {1: False, 2: True}.get(first.color_range)
+    full_range = True if first.format.name in FULL_RANGE_NAMES else {1: False, 2: True}.get(first.color_range)
     video = VideoFormat(
         width=first.width,
         height=first.height,
-        pixel_format=PIXEL_FORMATS[layout],
+        pixel_format=pixel_format,
         frame_rate=nominal if abs(nominal - average) <= average * NOMINAL_RATE_TOLERANCE else average,
         time_base=clock.time_base,
         sample_aspect=track.sample_aspect_ratio or _tagged_aspect(track),
@@ -305,10 +344,11 @@ def _chroma_location(container: av.container.InputContainer, track_idx: int) -> 
     return next((_CHROMA_LOCATIONS[word] for word in words if word in _CHROMA_LOCATIONS), 0)
 
 
-def _planes(picture: av.VideoFrame) -> tuple[np.ndarray, ...]:
-    """Copies of the 8-bit planes, uint8 [H, W], without the padding at the end of each line."""
+def _planes(picture: av.VideoFrame, pixel_format: PixelFormat) -> tuple[np.ndarray, ...]:
+    """Copies of the planes, uint8 or (more than 8 bits) uint16 [H, W], without the padding at the end of each line."""
+    samples = np.dtype(np.uint8 if pixel_format.bit_depth <= 8 else "<u2")
     planes = []
     for plane in picture.planes:
-        lines = np.frombuffer(plane, np.uint8).reshape(-1, abs(plane.line_size))
-        planes.append(lines[: plane.height, : plane.width].copy())
+        lines = np.frombuffer(plane, samples).reshape(-1, abs(plane.line_size) // samples.itemsize)
+        planes.append(lines[: plane.height, : plane.width].astype(samples.newbyteorder("=")))
     return tuple(planes)

@@ -100,8 +100,8 @@ def test_defaults_and_unknowns():
         ("W2 H2 F4294967296:1", "not a ratio"),
         ("W2 H2 A1:-1", "not a ratio"),
         ("W2 H2 It", r"interlaced video \(It\)"),
-        ("W2 H2 C444", "C444 is not supported yet"),
-        ("W2 H2 C420p10", "C420p10 is not supported yet"),
+        ("W2 H2 C411", "C411 is not supported yet"),
+        ("W2 H2 C420p12", "C420p12 is not supported yet"),
         ("W2 H2 Cmono", "Cmono is not supported yet"),
         ("W2 H2 XCOLORRANGE=HALF", "XCOLORRANGE=HALF"),
         ("W2 H2 X" + "x" * 300, "too long"),
@@ -125,6 +125,37 @@ def test_bad_headers_say_what_is_wrong(fields, message):
 def test_bad_frames_say_where(body, message):
     with pytest.raises(VideoFileError, match=message):
         list(Y4mReader(io.BytesIO(b"YUV4MPEG2 W2 H2\n" + body)))
+
+
+@pytest.mark.parametrize(
+    ("tag", "name", "chroma"),
+    [
+        ("C422", "yuv422p", (3, 2)),
+        ("C444", "yuv444p", (3, 3)),
+        ("C420p10", "yuv420p10le", (2, 2)),
+        ("C422p10", "yuv422p10le", (3, 2)),
+        ("C444p10", "yuv444p10le", (3, 3)),
+    ],
+)
+def test_other_layouts_are_read(tag, name, chroma):
+    deep = name.endswith("10le")
+    samples = np.random.default_rng(4).integers(0, 1024 if deep else 256, 2 * (9 + 2 * chroma[0] * chroma[1]))
+    halves = np.split(samples.astype("<u2" if deep else np.uint8), 2)
+    data = b"".join(b"FRAME\n" + half.tobytes() for half in halves)
+    reader = Y4mReader(io.BytesIO(f"YUV4MPEG2 W3 H3 {tag} XYSCSS=444P10\n".encode() + data))
+    assert (reader.video.pixel_format.name, reader.video.color.chroma_location) == (name, 0)
+    frames = list(reader)
+    assert len(frames) == 2
+    for planes, half in zip(frames, halves, strict=True):
+        assert tuple(plane.shape for plane in planes) == ((3, 3), chroma, chroma)
+        assert {plane.dtype for plane in planes} == {np.dtype(np.uint16 if deep else np.uint8)}
+        assert np.array_equal(np.concatenate([plane.ravel() for plane in planes]), half)
+
+
+def test_samples_beyond_their_bits_are_an_error():
+    data = b"YUV4MPEG2 W2 H2 C420p10\nFRAME\n" + np.full(6, 1024, "<u2").tobytes()
+    with pytest.raises(VideoFileError, match="frame 0 has a sample of 1024, which is more than 10 bits"):
+        list(Y4mReader(io.BytesIO(data)))
 
 
 def test_frame_parameters_are_skipped():

@@ -12,12 +12,12 @@ from types import SimpleNamespace
 import av
 import numpy as np
 import pytest
-from nvrc_formats.video import YUV420P
+from nvrc_formats.video import PLANAR_FORMATS, YUV420P
 from nvrc_formats.y4m import Y4mWriter
 
 from nvrc_core.errors import MediaError
 from nvrc_core.media.frame import FrameClock
-from nvrc_core.media.source import open_source
+from nvrc_core.media.source import open_input, open_source, read_source
 
 
 def read(path, **options):
@@ -219,7 +219,7 @@ def test_unreadable_file(own_folder):
         (b"words, not pictures\n" * 50, "is not a video file"),
         (bytes(5000), "is not a video file"),
         (b"YUV4MPEG2 W2 H2\n", "has no video frames"),
-        (b"YUV4MPEG2 W2 H2 C444\n", "C444 is not supported yet"),
+        (b"YUV4MPEG2 W2 H2 C444\n", "pixel format yuv444p is not supported yet (8-bit 4:2:0 only)"),
         (b"YUV4MPEG2 W2 H2\nFRAME\n" + bytes(9), "frame 1"),
     ],
 )
@@ -244,6 +244,41 @@ def test_container_without_frames(make_clip):
 def test_other_pixel_formats_are_refused_by_name(make_clip, pixel_format):
     message = message_of(make_clip(pixel_format=pixel_format))
     assert message.endswith(f"pixel format {pixel_format} is not supported yet (8-bit 4:2:0 only)")
+
+
+def read_any(path, *raw):
+    with open_input(path) as opened, read_source(opened, PLANAR_FORMATS, *raw) as source:
+        return source, list(source)
+
+
+@pytest.mark.parametrize("name", [name for name in PLANAR_FORMATS if name != "yuv420p"])
+@pytest.mark.parametrize("size", [(32, 16), (33, 17)])
+def test_who_can_take_more_formats_gets_them(make_clip, name, size):
+    path = make_clip(pixel_format=name, size=size)
+    source, frames = read_any(path)
+    assert source.video.pixel_format == PLANAR_FORMATS[name]
+    deep = name.endswith("le")
+    with av.open(str(path)) as container:
+        pictures = list(container.decode(video=0))
+    assert len(frames) == len(pictures) == 4
+    for frame, picture in zip(frames, pictures, strict=True):
+        assert tuple(plane.shape for plane in frame.planes) == source.video.plane_shapes
+        for found, plane in zip(frame.planes, picture.planes, strict=True):
+            assert found.dtype == (np.uint16 if deep else np.uint8)
+            lines = bytes(plane)
+            for y, row in enumerate(found):
+                assert row.tobytes() == lines[y * plane.line_size :][: plane.width * (1 + deep)]
+    raw = path.with_suffix(".yuv")
+    raw.write_bytes(b"".join(plane.tobytes() for frame in frames for plane in frame.planes))
+    _, from_raw = read_any(raw, size, Fraction(25), PLANAR_FORMATS[name])
+    assert len(from_raw) == 4
+    for a, b in zip(from_raw, frames, strict=True):
+        assert all(np.array_equal(x, y) for x, y in zip(a.planes, b.planes, strict=True))
+
+
+def test_what_nobody_can_take_is_refused_with_what_can(make_clip):
+    with pytest.raises(MediaError, match=r"pixel format gray is not supported yet \(yuv420p, .*yuv444p10le only\)"):
+        read_any(make_clip(pixel_format="gray"))
 
 
 def damaged(path):
