@@ -98,9 +98,7 @@ class _Part:
 def _select(segments: list[Segment], frames: FrameRange) -> list[_Part]:
     parts = []
     for segment in segments:
-        first, count = segment.header.first_frame, segment.header.frames
-        stop = first + count if frames.stop is None else frames.stop
-        wanted = range(max(0, frames.start - first), min(count, stop - first))
+        wanted = frames.within(segment.header.first_frame, segment.header.frames)
         if wanted:
             parts.append(_Part(segment, wanted))
     if not parts:

@@ -30,6 +30,11 @@ class FrameRange:
             raise UsageError(f"frame range {text!r} is empty: B is the first frame that is left out")
         return cls(start, stop)
 
+    def within(self, first: int, count: int) -> range:
+        """The wanted ones of `count` frames from `first` on, counted from these frames' own first."""
+        stop = count if self.stop is None else min(count, self.stop - first)
+        return range(max(0, self.start - first), stop)
+
     def __str__(self) -> str:
         return f"{self.start}:{'' if self.stop is None else self.stop}"
 
