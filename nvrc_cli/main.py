@@ -16,6 +16,7 @@ from nvrc_cli.encode import encode
 from nvrc_cli.failures import PROGRAM, drop_unwritable_output, report
 from nvrc_cli.info import info
 from nvrc_cli.interrupts import interrupts
+from nvrc_cli.metrics import metrics
 from nvrc_cli.presets import presets
 from nvrc_cli.verify import verify
 from nvrc_core.media.output import write_errors
@@ -28,7 +29,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog=exit_codes.help_text(),
 )
-for command in (encode, decode, info, verify, presets, bdrate):
+for command in (encode, decode, info, verify, presets, metrics, bdrate):
     app.command()(command)
 
 

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from nvrc_formats.rawvideo import Planes
 from nvrc_formats.video import VideoFormat
@@ -27,6 +28,18 @@ class Measurement:
     vmaf: Vmaf | None
     video: VideoFormat
     device: str
+
+    def figures(self) -> dict[str, float | str | None]:
+        """Those of the quality; and `vmaf`, 0 to 100, with what measured it, where it was asked for."""
+        figures = self.quality.figures()
+        if self.vmaf:
+            figures |= {"vmaf": self.vmaf.score, "vmaf_model": self.vmaf.model, "vmaf_tool": self.vmaf.tool}
+        return figures
+
+    @property
+    def per_frame(self) -> dict[str, np.ndarray]:
+        """float64 [T] by the figures' names."""
+        return self.quality.per_frame | ({"vmaf": self.vmaf.per_frame} if self.vmaf else {})
 
 
 def compare(
