@@ -19,14 +19,14 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-WIDTH_IN = 4.6
+WIDTH_IN = 3.6
 """As wide as a phone: shown at 360 pixels, letters are still large enough to read."""
 MARGIN_IN = 0.12
 TITLE_PT, TEXT_PT = 10.5, 8.5
 
 _TITLE_IN, _LEGEND_ROW_IN = 0.28, 0.215
 _LINE_SAMPLE_IN, _SWATCH_IN, _SAMPLE_GAP_IN, _ENTRY_GAP_IN = 0.3, 0.11, 0.07, 0.2
-_PNG_DPI = 200
+_PNG_DPI = 300
 # No date, no random names: the same figure gives the same file.
 _RC = {"svg.fonttype": "none", "svg.hashsalt": "nvrc"}
 _NO_METADATA = dict.fromkeys(("Creator", "Date", "Format", "Type"))

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from nvrc_core.errors import UsageError
+from nvrc_core.evaluation.curves.rd_points import Record, by_clip
 from nvrc_core.evaluation.report.canvas import (
     MARGIN_IN,
     TEXT_PT,
@@ -15,7 +16,7 @@ from nvrc_core.evaluation.report.canvas import (
     save_figure,
     shortened,
 )
-from nvrc_core.evaluation.report.points import Point, by_clip, part_order, part_shares, rate_bpp
+from nvrc_core.evaluation.report.points import part_order, part_shares, rate_bpp
 from nvrc_core.evaluation.report.style import (
     GRID,
     GRID_COLOURS,
@@ -62,10 +63,10 @@ def rd_chart(curves: Mapping[str, Curve], title: str, quality_label: str, styles
     if not drawn:
         raise UsageError(f"nothing to draw: no curve has a point with a rate and {quality_label}")
     styles = styles or series_styles(curves)
-    height_in = 2.4
+    height_in = 2.1
     canvas = Canvas(title, {name: styles[name] for name in drawn}, _LABEL_IN + height_in + _BOTTOM_IN)
     axes = canvas.axes(_LEFT_IN, _BOTTOM_IN, WIDTH_IN - _LEFT_IN - MARGIN_IN, height_in)
-    _draw_curves(axes, drawn, styles, most_ticks=8)
+    _draw_curves(axes, drawn, styles, most_ticks=7)
     canvas.text(MARGIN_IN, _BOTTOM_IN + height_in + 0.14, quality_label, TEXT_PT, MUTED)
     canvas.text(WIDTH_IN - MARGIN_IN, 0.13, RATE_LABEL, TEXT_PT, MUTED, ha="right")
     return canvas.figure
@@ -82,7 +83,7 @@ def rd_charts(clips: Mapping[str, Mapping[str, Curve]], quality_label: str, styl
     styles = styles or series_styles(names)
     columns = min(2, len(drawn))
     rows = -(-len(drawn) // columns)
-    column_in, height_in = (WIDTH_IN if columns == 1 else 3.7), 1.9
+    column_in, height_in = WIDTH_IN, 1.9
     row_in = 0.26 + height_in + _BOTTOM_IN
     width_in = columns * column_in
     canvas = Canvas("", {name: styles[name] for name in names}, 0.24 + rows * row_in, width_in)
@@ -98,7 +99,7 @@ def rd_charts(clips: Mapping[str, Mapping[str, Curve]], quality_label: str, styl
     return canvas.figure
 
 
-def bit_allocation_chart(points: Sequence[Point], title: str = "") -> "Figure":
+def bit_allocation_chart(points: Sequence[Record], title: str = "") -> "Figure":
     """Which part of a file takes what share of it: a stacked bar a point, under its clip's name.
 
     Grids first, fine to coarse, then layers, side information, container. Points without `parts` are left
@@ -110,7 +111,7 @@ def bit_allocation_chart(points: Sequence[Point], title: str = "") -> "Figure":
     bars = [point for group in clips.values() for point in group]
     parts = sorted({part for point in bars for part in part_shares(point)}, key=part_order)
     colours = {part: _part_colour(part, parts) for part in parts}
-    bar_in, name_in, label_in = 0.29, (0.3 if len(clips) > 1 else 0.0), 1.42
+    bar_in, name_in, label_in = 0.29, (0.3 if len(clips) > 1 else 0.0), 1.36
     height_in = bar_in * len(bars) + name_in * len(clips)
     swatches = {part: SeriesStyle(colour, "s", "none", 0, 7.5, 0) for part, colour in colours.items()}
     canvas = Canvas(title, swatches, height_in + _BOTTOM_IN + 0.05)
@@ -223,7 +224,7 @@ def _draw_bar(
     left = 0.0
     for part, share in shares.items():
         axes.barh(y_in, share, thickness_in, left, color=colours[part], linewidth=0)
-        if share >= 7:
+        if share >= 10:
             letters = "#ffffff" if _luminance(colours[part]) < 0.36 else "#10202c"
             place = {"ha": "center", "va": "center_baseline", "fontsize": TEXT_PT - 1}
             axes.text(left + share / 2, y_in, f"{share:.0f}", color=letters, **place)
@@ -237,6 +238,6 @@ def _luminance(colour: str) -> float:
     return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
 
 
-def _point_label(point: Point) -> str:
+def _point_label(point: Record) -> str:
     bpp = rate_bpp(point)
     return str(point.get("series") or "") + (f" {bpp:.3f}" if bpp else "")

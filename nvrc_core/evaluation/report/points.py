@@ -5,13 +5,15 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-Point = Mapping[str, Any]
+from nvrc_core.evaluation.curves.rd_points import Record, series_name
+
+Document = Mapping[str, Any] | Sequence[Record]
 
 NAMELESS = "(nameless)"
 _PARTS_LAST = ("layers", "side", "container")
 
 
-def points_of(document: Mapping[str, Any] | Sequence[Point]) -> list[dict[str, Any]]:
+def points_of(document: Document) -> list[Record]:
     """The points of a document, or of a plain list, each with a `clip` and a `series` to show.
 
     A series of nvrc that was measured on several devices becomes one series a device: its files and its
@@ -20,8 +22,10 @@ def points_of(document: Mapping[str, Any] | Sequence[Point]) -> list[dict[str, A
     listed = document.get("points", []) if isinstance(document, Mapping) else document
     points = [dict(point) for point in listed if isinstance(point, Mapping)]
     for point in points:
+        if isinstance(document, Mapping) and document.get("processor"):
+            point.setdefault("processor", document["processor"])
         point["clip"] = printable(point.get("clip") or NAMELESS)
-        point["series"] = printable(_series(point) or NAMELESS)
+        point["series"] = printable(series_name(point) or NAMELESS)
     devices: dict[str, dict[str, None]] = {}
     for point in points:
         if is_nvrc(point) and point.get("device"):
@@ -35,7 +39,7 @@ def points_of(document: Mapping[str, Any] | Sequence[Point]) -> list[dict[str, A
     return points
 
 
-def is_nvrc(point: Point) -> bool:
+def is_nvrc(point: Record) -> bool:
     """Whether the point is of this codec."""
     return point.get("codec") == "nvrc" or is_nvrc_series(str(point.get("series") or ""))
 
@@ -45,7 +49,7 @@ def is_nvrc_series(series: str) -> bool:
     return re.match(r"nvrc(?![^\W_])", series, re.IGNORECASE) is not None
 
 
-def number(point: Point, key: str) -> float | None:
+def number(point: Record, key: str) -> float | None:
     """A finite number of a point, None where there is none."""
     value = point.get(key)
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
@@ -53,24 +57,21 @@ def number(point: Point, key: str) -> float | None:
     return value
 
 
-def rate_bpp(point: Point) -> float | None:
+def rate_bpp(point: Record) -> float | None:
     """Bits per luma sample, None where the point has no positive one."""
     bpp = number(point, "bpp")
     return bpp if bpp is not None and bpp > 0 else None
 
 
-def by_clip(points: Iterable[Point]) -> dict[str, list[Point]]:
-    """Points of `points_of` by clip, in the order of first appearance."""
-    return _grouped(points, "clip")
-
-
-def by_series(points: Iterable[Point]) -> dict[str, list[Point]]:
-    """Points of `points_of` by series, those of nvrc first, else in the order of first appearance."""
-    groups = _grouped(points, "series")
+def by_series(points: Iterable[Record]) -> dict[str, list[Record]]:
+    """Records of `points_of` by series, those of nvrc first, else in the order of first appearance."""
+    groups: dict[str, list[Record]] = {}
+    for point in points:
+        groups.setdefault(point["series"], []).append(point)
     return dict(sorted(groups.items(), key=lambda group: not is_nvrc_series(group[0])))
 
 
-def part_shares(point: Point) -> dict[str, float]:
+def part_shares(point: Record) -> dict[str, float]:
     """Percent of the file by part, grids from fine to coarse, then layers, side information, container."""
     parts = point.get("parts")
     sizes = {str(part): number(parts, part) for part in parts} if isinstance(parts, Mapping) else {}
@@ -86,7 +87,7 @@ def part_order(part: str) -> tuple[int, int, str]:
     return (_PARTS_LAST.index(part) + 2 if part in _PARTS_LAST else 1), 0, part
 
 
-def frame_values(point: Point, key: str) -> list[float]:
+def frame_values(point: Record, key: str) -> list[float]:
     """A figure by frame, such as "psnr_yuv", in display order; NaN where a frame has none, [] without any."""
     per_frame = point.get("per_frame")
     values = per_frame.get(key) if isinstance(per_frame, Mapping) else None
@@ -100,15 +101,3 @@ def printable(text: object) -> str:
     """Text on one line, unprintable characters escaped: names of files may hold anything."""
     line = " ".join(str(text).split())
     return "".join(c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode() for c in line)
-
-
-def _series(point: Point) -> str:
-    names = [point.get("series")] if point.get("series") else [point.get(key) for key in ("codec", "preset", "tune")]
-    return "_".join(str(name) for name in names if name)
-
-
-def _grouped(points: Iterable[Point], key: str) -> dict[str, list[Point]]:
-    groups: dict[str, list[Point]] = {}
-    for point in points:
-        groups.setdefault(point[key], []).append(point)
-    return groups
