@@ -9,7 +9,8 @@ from nvrc_formats.video import ColorTags, PixelFormat, VideoFormat
 
 from nvrc_core.errors import UsageError
 from nvrc_core.evaluation.anchors.x265 import encode_x265, x265_at_bpp, x265_curve, x265_version
-from nvrc_core.evaluation.curves.bdrate import load_curve
+from nvrc_core.evaluation.curves.files import load_curves
+from nvrc_core.evaluation.curves.rd_points import to_rd_points
 
 FRAMES = 6
 
@@ -77,8 +78,8 @@ def test_tuning_for_psnr_reaches_the_encoder(planes, video, curve):
 def test_points_are_read_back_from_a_file(curve, tmp_path):
     path = tmp_path / "points.json"
     path.write_text(json.dumps([point.rd_record("drift") for point in curve]))
-    stored = load_curve(path, "psnr_yuv", "drift", "x265_medium")
-    assert [(point.bpp, point.quality_db) for point in stored] == [(p.bpp, p.psnr.yuv) for p in curve]
+    stored = to_rd_points(load_curves(path)["drift"], "psnr_yuv", "the file")
+    assert [(point.bpp, point.quality) for point in stored] == [(p.bpp, p.psnr.yuv) for p in curve]
 
 
 @pytest.mark.parametrize(("width", "height"), [(33, 17), (64, 49), (9, 7), (2, 3)])

@@ -1,13 +1,13 @@
-import json
 import math
 
 import numpy as np
 import pytest
 from scipy.interpolate import PchipInterpolator
-from typer.testing import CliRunner
 
 from nvrc_core.errors import UsageError
-from nvrc_core.evaluation.curves.bdrate import RDPoint, bd_rate, compare, load_curve, load_curves
+from nvrc_core.evaluation.curves.bdrate import bd_rate, rate_at_quality
+from nvrc_core.evaluation.curves.quality_metrics import METRICS
+from nvrc_core.evaluation.curves.rd_points import RDPoint
 
 CURVE = [
     RDPoint(0.01, 28.0),
@@ -19,7 +19,7 @@ CURVE = [
 
 
 def scaled(curve, factor):
-    return [RDPoint(point.bpp * factor, point.quality_db) for point in curve]
+    return [RDPoint(point.bpp * factor, point.quality) for point in curve]
 
 
 def random_curve(rng, monotone=True):
@@ -30,11 +30,11 @@ def random_curve(rng, monotone=True):
 
 
 def scipy_bd_percent(anchor, test):
-    low = max(min(p.quality_db for p in curve) for curve in (anchor, test))
-    high = min(max(p.quality_db for p in curve) for curve in (anchor, test))
+    low = max(min(p.quality for p in curve) for curve in (anchor, test))
+    high = min(max(p.quality for p in curve) for curve in (anchor, test))
     means = []
     for curve in (anchor, test):
-        quality, rate = np.array([(p.quality_db, p.bpp) for p in curve]).T
+        quality, rate = np.array([(p.quality, p.bpp) for p in curve]).T
         means.append(PchipInterpolator(quality, np.log(rate)).integrate(low, high) / (high - low))
     return 100 * (math.exp(means[1] - means[0]) - 1)
 
@@ -43,7 +43,7 @@ def scipy_bd_percent(anchor, test):
 def test_a_constant_ratio_of_rates_is_that_ratio(factor, percent):
     result = bd_rate(CURVE, scaled(CURVE, factor))
     assert result.percent == pytest.approx(percent, abs=1e-9)
-    assert result.overlap_db == (28.0, 39.0)
+    assert result.overlap == (28.0, 39.0)
     assert result.warnings == ()
 
 
@@ -74,25 +74,25 @@ def test_equals_scipys_interpolator(monotone):
 
 def test_exchange_of_the_sides_inverts_the_ratio():
     rng = np.random.default_rng(5)
-    other = [RDPoint(p.bpp * rng.uniform(0.5, 2), p.quality_db + rng.uniform(-1, 1)) for p in CURVE]
+    other = [RDPoint(p.bpp * rng.uniform(0.5, 2), p.quality + rng.uniform(-1, 1)) for p in CURVE]
     forth, back = bd_rate(CURVE, other), bd_rate(other, CURVE)
     assert (1 + forth.percent / 100) * (1 + back.percent / 100) == pytest.approx(1, rel=1e-12)
-    assert forth.overlap_db == back.overlap_db
+    assert forth.overlap == back.overlap
     assert abs(forth.percent) > 1
 
 
 def test_order_unit_of_rate_and_repeated_points_do_not_matter():
-    other = [RDPoint(p.bpp**1.1, p.quality_db + 0.3) for p in CURVE]
+    other = [RDPoint(p.bpp**1.1, p.quality + 0.3) for p in CURVE]
     plain = bd_rate(CURVE, other)
     assert bd_rate(CURVE[::-1], [*other[2:], *other[:3]]) == plain
     assert bd_rate(scaled(CURVE, 1e6), scaled(other, 1e6)).percent == pytest.approx(plain.percent, rel=1e-9)
 
 
 def test_no_overlap_is_refused_with_both_ranges():
-    higher = [RDPoint(p.bpp, p.quality_db + 12) for p in CURVE]
+    higher = [RDPoint(p.bpp, p.quality + 12) for p in CURVE]
     with pytest.raises(UsageError, match=r"28\.00 to 39\.00 dB \(anchor\) and 40\.00 to 51\.00 dB \(test\)"):
         bd_rate(CURVE, higher)
-    touching = [RDPoint(p.bpp, p.quality_db + 11) for p in CURVE]
+    touching = [RDPoint(p.bpp, p.quality + 11) for p in CURVE]
     with pytest.raises(UsageError, match="share no range"):
         bd_rate(CURVE, touching)
 
@@ -126,168 +126,27 @@ def test_doubtful_figures_come_with_warnings():
     assert overlap == "the curves share only 0.50 dB, from 38.50 to 39.00 dB"
 
 
-def records(curve, **names):
-    return [{"bpp": p.bpp, "psnr_y": p.quality_db - 1, "psnr_yuv": p.quality_db} | names for p in curve]
+def test_bd_psnr_is_the_mean_difference_of_quality_at_equal_rate():
+    better = [RDPoint(p.bpp, p.quality + 0.7) for p in CURVE]
+    assert bd_rate(CURVE, better).quality == pytest.approx(0.7, abs=1e-9)
+    assert bd_rate(better, CURVE).quality == pytest.approx(-0.7, abs=1e-9)
+    # Curves that meet in quality need not meet in rate.
+    assert bd_rate(CURVE, scaled(CURVE, 100)).quality is None
+    same_rate = [*CURVE[:4], RDPoint(0.1, 39.0)]
+    assert bd_rate(CURVE, same_rate).quality is None
 
 
-@pytest.fixture
-def write(tmp_path):
-    def to_file(name, content):
-        path = tmp_path / name
-        path.write_text(content if isinstance(content, str) else json.dumps(content))
-        return path
-
-    return to_file
-
-
-def test_three_kinds_of_files_hold_the_same_curve(write):
-    points = records(CURVE)
-    lines = [{"event": "progress", "bpp": 9}, *({"event": "done", **point} for point in points)]
-    files = [
-        write("list.json", points),
-        write("own.json", {"format": "nvrc-rd", "version": 1, "points": points}),
-        write("lines.ndjson", "\n".join(json.dumps(line) for line in lines) + "\n"),
-    ]
-    for path in files:
-        assert load_curve(path, "psnr_yuv") == CURVE
-        assert [p.quality_db + 1 for p in load_curve(path, "psnr_y")] == [p.quality_db for p in CURVE]
-    one = write("one.ndjson", json.dumps({"event": "done", **points[0]}))
-    assert len(load_curve(one, "psnr_y")) == 1
+def test_messages_and_the_narrowest_overlap_are_in_the_metrics_unit():
+    vmaf = METRICS["vmaf"]
+    scores = [RDPoint(0.1, 60), RDPoint(0.2, 75), RDPoint(0.4, 88), RDPoint(0.8, 94)]
+    near = [RDPoint(p.bpp, p.quality + 31.5) for p in scores]
+    assert bd_rate(scores, near, vmaf).warnings == ("the curves share only 2.50 VMAF, from 91.50 to 94.00 VMAF",)
+    with pytest.raises(UsageError, match=r"60\.00 to 94\.00 VMAF \(anchor\)"):
+        bd_rate(scores, [RDPoint(p.bpp, p.quality - 40) for p in scores], vmaf)
 
 
-def test_curves_are_grouped_by_clip_and_selected_by_series_or_codec(write):
-    points = [
-        *records(CURVE, clip="a", series="fast_1", codec="fast"),
-        *records(scaled(CURVE, 2), clip="a", codec="slow", preset="9"),
-        *records(scaled(CURVE, 3), clip="b", codec="slow", preset="9"),
-    ]
-    path = write("points.json", points)
-    assert {clip: len(found) for clip, found in load_curves(path).items()} == {"a": 10, "b": 5}
-    assert load_curve(path, "psnr_yuv", "a", "fast_1") == load_curve(path, "psnr_yuv", "a", "fast") == CURVE
-    assert load_curve(path, "psnr_yuv", "b") == load_curve(path, "psnr_yuv", "b", "slow_9") == scaled(CURVE, 3)
-    with pytest.raises(UsageError, match="several series, choose one of fast_1, slow_9"):
-        load_curve(path, "psnr_yuv", "a")
-    with pytest.raises(UsageError, match="several clips, choose one of a, b"):
-        load_curve(path, "psnr_yuv")
-    with pytest.raises(UsageError, match="no points of 'av9': series fast_1, slow_9; clips a, b"):
-        load_curve(path, "psnr_yuv", series="av9")
-    with pytest.raises(UsageError, match="no points of 'slow' on 'c'"):
-        load_curve(path, "psnr_yuv", "c", "slow")
-
-
-@pytest.mark.parametrize(
-    ("content", "message"),
-    [
-        ("", "is not JSON"),
-        ("{'bpp': 1}", "is not JSON"),
-        ('{"bpp": 1}\n{"bpp": ', "line 2 is not JSON"),
-        ("[]", "no rate-distortion points"),
-        ('{"event": "progress"}', "no rate-distortion points"),
-        ("[3]", "must be a JSON object"),
-        ('{"format": "nvrc-rd", "version": 2, "points": []}', "version 1 but 'nvrc-rd' 2"),
-        ('{"format": "other", "version": 1, "points": []}', "but 'other' 1"),
-        ('[{"bpp": 1, "psnr_y": 30}]', "no number for 'psnr_yuv', only bpp, psnr_y"),
-        ('[{"bpp": "1", "psnr_yuv": 30}]', "no number for 'bpp'"),
-        ('[{"bpp": 1, "psnr_yuv": null}]', "no number for 'psnr_yuv'"),
-    ],
-)
-def test_bad_files_are_refused(write, content, message):
-    with pytest.raises(UsageError, match=message):
-        load_curve(write("bad.json", content), "psnr_yuv")
-
-
-def test_unreadable_files_are_refused(tmp_path):
-    with pytest.raises(UsageError, match="cannot read"):
-        load_curves(tmp_path / "absent.json")
-    (tmp_path / "binary.json").write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(UsageError, match="not a JSON file"):
-        load_curves(tmp_path / "binary.json")
-
-
-@pytest.fixture
-def two_files(write):
-    anchor = [*records(CURVE, clip="a"), *records(CURVE, clip="b"), *records(CURVE, clip="c")]
-    far = [RDPoint(p.bpp, p.quality_db + 20) for p in CURVE]
-    test = [
-        *records(scaled(CURVE, 0.5), clip="a", codec="x"),
-        *records(scaled(CURVE, 0.8), clip="b", codec="x"),
-        *records(scaled(CURVE, 9), clip="b", codec="y"),
-        *records(far, clip="c", codec="x"),
-        *records(CURVE, clip="d", codec="x"),
-    ]
-    return write("anchor.json", anchor), write("test.json", test)
-
-
-def test_compare_averages_the_clips_that_have_a_figure(two_files):
-    comparison = compare(*two_files, test_series="x")
-    figures = {result.clip: result.bd and result.bd.percent for result in comparison.clips}
-    assert figures == {"a": pytest.approx(-50), "b": pytest.approx(-20), "c": None}
-    assert "share no range" in comparison.clips[2].reason
-    assert comparison.mean_percent == pytest.approx(-35)
-    assert (comparison.only_in_anchor, comparison.only_in_test) == ((), ("d",))
-    assert compare(*two_files, test_series="y").only_in_anchor == ("a", "c")
-    assert compare(*two_files, clip="a").mean_percent == pytest.approx(-50)
-
-
-def test_compare_refuses_what_has_no_answer(two_files, write):
-    anchor, test = two_files
-    with pytest.raises(UsageError, match="clip 'b' has several series, choose one of x, y"):
-        compare(anchor, test)
-    with pytest.raises(UsageError, match="c: no BD-rate"):
-        compare(anchor, test, clip="c")
-    with pytest.raises(UsageError, match=r"no clip is in both files: .* has a, b, c, .* has z"):
-        compare(anchor, write("other.json", records(CURVE, clip="z")))
-
-
-def test_a_nameless_curve_stands_for_the_only_clip(two_files, write):
-    nameless = write("nameless.json", records(scaled(CURVE, 0.25)))
-    (result,) = compare(two_files[0], nameless, clip="b").clips
-    assert (result.clip, result.bd.percent) == ("b", pytest.approx(-75))
-    with pytest.raises(UsageError, match="no clip is in both files"):
-        compare(two_files[0], nameless)
-
-
-def test_points_of_other_frames_are_warned_of(write):
-    anchor = write("whole.json", records(CURVE, width=64, height=48, frames=100))
-    test = write("part.json", records(CURVE, width=64, height=48, frames=16))
-    (result,) = compare(anchor, test).clips
-    assert result.bd.warnings == ("the points are not of the same frames: 64x48 x 16, 64x48 x 100",)
-
-
-@pytest.fixture
-def command():
-    import typer
-
-    from nvrc_cli.bdrate import bdrate
-
-    app = typer.Typer()
-    app.command()(bdrate)
-    return lambda *arguments: CliRunner().invoke(app, [str(argument) for argument in arguments])
-
-
-def test_command_prints_one_json_object(command, two_files):
-    outcome = command(*two_files, "--test-series", "x", "--json", "--metric", "psnr_y")
-    assert outcome.exit_code == 0
-    assert outcome.stderr == ""
-    answer = json.loads(outcome.stdout)
-    assert answer["event"] == "done"
-    assert answer["metric"] == "psnr_y"
-    assert answer["bd_rate_percent"] == pytest.approx(-35)
-    assert [clip["clip"] for clip in answer["clips"]] == ["a", "b", "c"]
-    assert answer["clips"][0]["overlap_db"] == [27.0, 38.0]
-    assert answer["clips"][2]["bd_rate_percent"] is None
-    assert answer["only_in_test"] == ["d"]
-
-
-def test_command_keeps_the_table_and_its_warnings_apart(command, two_files):
-    outcome = command(*two_files, "--test-series", "x")
-    assert outcome.exit_code == 0
-    assert "-50.00 %" in outcome.stdout
-    assert "mean of 2" in outcome.stdout
-    assert "warning" not in outcome.stdout
-    assert "warning: c: no BD-rate" in outcome.stderr
-    assert "warning: only in TEST: d" in outcome.stderr
-
-
-def test_command_leaves_failures_to_the_program(command, two_files):
-    assert isinstance(command(*two_files).exception, UsageError)
+def test_rate_at_a_quality():
+    assert rate_at_quality(CURVE, 34.0) == pytest.approx(0.05)
+    assert 0.02 < rate_at_quality(CURVE, 33.0) < 0.05
+    assert rate_at_quality(CURVE, 27.9) is None
+    assert rate_at_quality(CURVE, 39.1) is None
