@@ -22,7 +22,7 @@ from nvrc_core.media.selection import ALL_FRAMES, FrameRange
 
 @dataclass(frozen=True)
 class Measurement:
-    """`video`: of the reference. `vmaf` is None where it was not asked for. `device`: where a .nvrc was decoded."""
+    """`video`: of the reference. `vmaf`: None where it was not asked for. `device`: where it was measured, in words."""
 
     quality: Quality
     vmaf: Vmaf | None
@@ -68,7 +68,7 @@ def compare(
         for notice in (*sides[0].notices, *sides[1].notices, *_range_notices(*sides)):
             on_event(Notice(notice))
         where = opened.enter_context(runtime(device, threads, video.pixels))
-        meter = QualityMeter(video, rgb, ms_ssim)
+        meter = QualityMeter(video, rgb, ms_ssim, where.device)
         vmaf_meter = opened.enter_context(VmafMeter(video, where.threads)) if vmaf else None
         for index, planes in enumerate(_pairs(*sides, frames, where.device)):
             meter.update(*planes)

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
+import torch
 from nvrc_formats.video import VideoFormat
 
 from nvrc_core.evaluation.quality.ms_ssim import is_defined, ms_ssim
@@ -56,12 +57,20 @@ class QualityMeter:
     """Measures a clip whose frames are of one format.
 
     `rgb`: how pictures become RGB; None chooses by the tags of `video`. `ms_ssim`: whether to measure MS-SSIM, which
-    takes most of the time; too small pictures have none. Raises MediaError for tags that no conversion is known for.
+    takes most of the time and is computed on `device`; too small pictures have none. Raises MediaError for tags that no
+    conversion is known for.
     """
 
-    def __init__(self, video: VideoFormat, rgb: RgbConversion | None = None, ms_ssim: bool = True) -> None:
+    def __init__(
+        self,
+        video: VideoFormat,
+        rgb: RgbConversion | None = None,
+        ms_ssim: bool = True,
+        device: torch.device | str = "cpu",
+    ) -> None:
         self._format = video.pixel_format
         self._rgb = rgb or RgbConversion.of_tags(video.color)
+        self._device = device
         self._with_ms_ssim = ms_ssim and is_defined(video.height, video.width)
         self._psnr = PsnrMeter(self._format.peak)
         self._scores: dict[str, list[float]] = {"psnr_rgb": []}
@@ -75,8 +84,8 @@ class QualityMeter:
         reference, test = (self._rgb.to_rgb(planes, self._format) for planes in (reference_planes, test_planes))
         self._scores["psnr_rgb"].append(float(psnr_db(mean_squared_error(reference, test), peak)))
         if self._with_ms_ssim:
-            self._scores["ms_ssim_y"].append(ms_ssim(reference_planes[0], test_planes[0], peak))
-            self._scores["ms_ssim_rgb"].append(ms_ssim(reference, test, peak))
+            self._scores["ms_ssim_y"].append(ms_ssim(reference_planes[0], test_planes[0], peak, self._device))
+            self._scores["ms_ssim_rgb"].append(ms_ssim(reference, test, peak, self._device))
 
     def result(self) -> Quality:
         """The figures of everything so far. Raises UsageError where there was no frame."""

@@ -2,11 +2,12 @@
 
 Two conventions, whose figures are not comparable with each other:
 
-- mean: a plane's figure is the mean of its frames' decibels, and `yuv` = (6 Y + U + V) / 8 of these, as NVRC and
-  DCVC report it;
-- pooled: the decibels of the mean squared error over the whole clip, and `yuv` those of the error
-  (6 MSE_Y + MSE_U + MSE_V) / 8, as Cool-chic reports it. Never above the mean figure but for the cap: it counts
-  bad frames more.
+- mean: a plane's figure is the mean of its frames' decibels, and `yuv` = (6 Y + U + V) / 8 of these. NVRC and DCVC
+  use the same weights.
+- pooled: a plane's figure is the decibels of its mean squared error over the whole clip, as FFmpeg's psnr filter sums
+  up, and `yuv` those of (6 MSE_Y + MSE_U + MSE_V) / 8. Bad frames and bad planes count more, so that it is never above
+  the mean (but for the cap). Codecs that pool, such as Cool-chic, may weight planes in other ways, for example by
+  their samples, as FFmpeg's "average" does.
 """
 
 from collections.abc import Sequence

@@ -99,7 +99,9 @@ class VmafMeter:
         self._end()
         self._errors.seek(0)
         lines = self._errors.read().decode(errors="replace").split("\n")
-        said = next((line.strip() for line in lines if line.strip()), f"exit code {self._process.returncode}")
+        # libvmaf crashes on pictures of 16x16 samples and less.
+        silent = f"exit code {self._process.returncode}, as on pictures that are too small"
+        said = next((line.strip() for line in lines if line.strip()), silent)
         return ResourceError(f"{self._program} could not measure VMAF: {said}")
 
     def _end(self) -> None:

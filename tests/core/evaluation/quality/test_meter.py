@@ -15,18 +15,6 @@ KEYS = {
 }
 
 
-def noisy_pair(video: VideoFormat, frames: int, seed: int = 5) -> tuple[list, list]:
-    """Two clips, each a list of frames, that differ by noise which grows from frame to frame."""
-    rng = np.random.default_rng(seed)
-    reference, test = [], []
-    for index in range(frames):
-        planes = [rng.integers(0, 256, shape, dtype=np.uint8) for shape in video.plane_shapes]
-        noise = [rng.integers(-2 - 5 * index, 3 + 5 * index, plane.shape) for plane in planes]
-        reference.append(planes)
-        test.append([np.clip(a + b, 0, 255).astype(np.uint8) for a, b in zip(planes, noise, strict=True)])
-    return reference, test
-
-
 def measure(video, reference, test, **options):
     meter = QualityMeter(video, **options)
     for planes in zip(reference, test, strict=True):
@@ -34,9 +22,9 @@ def measure(video, reference, test, **options):
     return meter.result()
 
 
-def test_figures_have_the_keys_of_results_files():
+def test_figures_have_the_keys_of_results_files(make_pair):
     video = VideoFormat(170, 162)
-    quality = measure(video, *noisy_pair(video, 3))
+    quality = measure(video, *make_pair(video, 3))
     figures = quality.figures()
     assert set(figures) == KEYS
     assert quality.frames == 3
@@ -45,30 +33,30 @@ def test_figures_have_the_keys_of_results_files():
         assert figures[name] == pytest.approx(series.mean(), abs=1e-12)
 
 
-def test_mean_and_pooled_are_different_conventions():
+def test_mean_and_pooled_are_different_conventions(make_pair):
     video = VideoFormat(16, 16)
-    quality = measure(video, *noisy_pair(video, 4))
+    quality = measure(video, *make_pair(video, 4))
     figures, per_frame = quality.figures(), quality.per_frame
     errors = {plane: 255**2 / 10 ** (per_frame[f"psnr_{plane}"] / 10) for plane in "yuv"}
     for plane in "yuv":
         assert figures[f"psnr_{plane}_pooled"] == pytest.approx(10 * np.log10(255**2 / errors[plane].mean()))
-        assert figures[f"psnr_{plane}_pooled"] < figures[f"psnr_{plane}"] - 0.5
+        assert figures[f"psnr_{plane}_pooled"] < figures[f"psnr_{plane}"] - 0.3
     weighted = (6 * errors["y"] + errors["u"] + errors["v"]).mean() / 8
     assert figures["psnr_yuv_pooled"] == pytest.approx(10 * np.log10(255**2 / weighted))
     assert figures["psnr_yuv"] == pytest.approx((6 * figures["psnr_y"] + figures["psnr_u"] + figures["psnr_v"]) / 8)
 
 
-def test_ms_ssim_is_left_out_where_it_has_no_value():
+def test_ms_ssim_is_left_out_where_it_has_no_value(make_pair):
     for video, options in ((VideoFormat(400, 160), {}), (VideoFormat(161, 161), {"ms_ssim": False})):
-        quality = measure(video, *noisy_pair(video, 1), **options)
+        quality = measure(video, *make_pair(video, 1), **options)
         assert quality.figures()["ms_ssim_y"] is quality.figures()["ms_ssim_rgb"] is None
         assert "ms_ssim_y" not in quality.per_frame
-    assert measure(VideoFormat(161, 161), *noisy_pair(VideoFormat(161, 161), 1)).figures()["ms_ssim_rgb"] > 0
+    assert measure(VideoFormat(161, 161), *make_pair(VideoFormat(161, 161), 1)).figures()["ms_ssim_rgb"] > 0
 
 
-def test_rgb_follows_the_tags_unless_it_is_named():
+def test_rgb_follows_the_tags_unless_it_is_named(make_pair):
     tagged = VideoFormat(16, 8, color=ColorTags(matrix=1, full_range=True))
-    clips = noisy_pair(tagged, 1)
+    clips = make_pair(tagged, 1)
     by_tags = measure(tagged, *clips).figures()
     named = measure(tagged, *clips, rgb=RgbConversion.parse("ffmpeg601")).figures()
     assert (by_tags["rgb"], named["rgb"]) == ("bt709-full-nearest", "bt601-limited-nearest")
@@ -77,17 +65,17 @@ def test_rgb_follows_the_tags_unless_it_is_named():
         QualityMeter(VideoFormat(16, 8, color=ColorTags(matrix=8)))
 
 
-def test_identical_clips_score_the_cap():
+def test_identical_clips_score_the_cap(make_pair):
     video = VideoFormat(161, 163)
-    clip, _ = noisy_pair(video, 2)
+    clip, _ = make_pair(video, 2)
     figures = measure(video, clip, clip).figures()
     assert {value for name, value in figures.items() if name.startswith("psnr")} == {100.0}
     assert (figures["ms_ssim_y"], figures["ms_ssim_rgb"]) == pytest.approx((1, 1), abs=1e-12)
 
 
-def test_wrong_shapes_and_no_frames_are_refused():
+def test_wrong_shapes_and_no_frames_are_refused(make_pair):
     video = VideoFormat(16, 8)
-    (planes,), _ = noisy_pair(video, 1)
+    (planes,), _ = make_pair(video, 1)
     meter = QualityMeter(video)
     with pytest.raises(UsageError, match="shapes"):
         meter.update(planes, [plane[:, 1:] for plane in planes])

@@ -1,3 +1,6 @@
+from fractions import Fraction
+
+import av
 import numpy as np
 import pytest
 
@@ -72,3 +75,65 @@ def test_floats_and_nothing_are_refused():
         plane_psnr_db(np.zeros((1, 0, 5), np.uint8), np.zeros((1, 0, 5), np.uint8), 255)
     with pytest.raises(UsageError, match="no frame"):
         PsnrMeter().result()
+
+
+def test_pooling_is_the_decibels_of_the_mean_error():
+    black = [np.zeros(shape, np.uint8) for shape in ((6, 4), (3, 2), (3, 2))]
+    meter = PsnrMeter()
+    meter.update(black, [plane + step for plane, step in zip(black, (1, 2, 5), strict=True)])
+    meter.update(black, [plane + step for plane, step in zip(black, (10, 2, 0), strict=True)])
+    pooled = meter.result().pooled
+    assert pooled.y == pytest.approx(10 * np.log10(255**2 / 50.5))
+    assert pooled.u == pytest.approx(10 * np.log10(255**2 / 4))
+    assert pooled.v == pytest.approx(10 * np.log10(255**2 / 12.5))  # no cap on the frame without an error
+    assert pooled.yuv == pytest.approx(10 * np.log10(255**2 * 8 / (6 * 50.5 + 4 + 12.5)))
+    meter = PsnrMeter()
+    meter.update(black, black)
+    assert meter.result().pooled.yuv == PSNR_CAP_DB
+
+
+def test_agrees_with_plain_arithmetic_in_float64(pair):
+    video, reference, test = pair
+    meter = PsnrMeter(video.pixel_format.peak)
+    for planes in zip(reference, test, strict=True):
+        meter.update(*planes)
+    expected = []
+    for planes, others in zip(reference, test, strict=True):
+        errors = [
+            np.mean((a.astype(np.float64) - b.astype(np.float64)) ** 2) for a, b in zip(planes, others, strict=True)
+        ]
+        expected.append(20 * np.log10(video.pixel_format.peak) - 10 * np.log10(errors))
+    np.testing.assert_allclose(meter.result().per_frame, expected, rtol=0, atol=1e-9)
+
+
+def ffmpeg_psnr(video, reference, test) -> np.ndarray:
+    """[T, 3] in dB, by FFmpeg's filter."""
+    name, base = video.pixel_format.name, Fraction(1, 25)
+    graph = av.filter.Graph()
+    sides = [graph.add_buffer(width=video.width, height=video.height, format=name, time_base=base) for _ in range(2)]
+    measure, sink = graph.add("psnr"), graph.add("buffersink")
+    for index, side in enumerate(sides):
+        side.link_to(measure, 0, index)
+    measure.link_to(sink)
+    graph.configure()
+    figures = []
+    for index, frames in enumerate(zip(reference, test, strict=True)):
+        for side, planes in zip(sides, frames, strict=True):
+            picture = av.VideoFrame(video.width, video.height, name)
+            for target, plane in zip(picture.planes, planes, strict=True):
+                lines = np.frombuffer(target, plane.dtype).reshape(-1, target.line_size // plane.itemsize)
+                lines[: plane.shape[0], : plane.shape[1]] = plane
+            picture.pts, picture.time_base = index, base
+            side.push(picture)
+        metadata = sink.pull().metadata
+        figures.append([float(metadata[f"lavfi.psnr.psnr.{plane}"]) for plane in "yuv"])
+    return np.array(figures)
+
+
+def test_agrees_with_ffmpeg(pair):
+    video, reference, test = pair
+    meter = PsnrMeter(video.pixel_format.peak)
+    for planes in zip(reference, test, strict=True):
+        meter.update(*planes)
+    # The filter prints its float32 with six decimals.
+    np.testing.assert_allclose(meter.result().per_frame, ffmpeg_psnr(*pair), rtol=0, atol=2e-5)
