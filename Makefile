@@ -1,4 +1,4 @@
-# A virtual environment in .venv does it all: `make demo`, `make test`, `make lint`, `make bench`, `make gpu`.
+# A virtual environment in .venv does it all: `make demo`, `make test`, `make lint`, `make bench`, `make bench-pocket`.
 
 VENV ?= .venv
 PYTHON ?= python3
@@ -8,7 +8,7 @@ CPU_TORCH ?= torch==2.13.0
 CLIPS ?= tests/data/bunny_176x144_32f.mkv
 DEMO_CLIP := tests/data/bunny_176x144_32f.mkv
 
-.PHONY: install demo test lint bench gpu clean
+.PHONY: install demo test lint bench bench-pocket bench-studio gpu clean
 
 install: $(VENV)/installed
 
@@ -23,7 +23,8 @@ demo: install
 	$(BIN)/nvrc encode $(DEMO_CLIP) -o build/demo.nvrc --bpp 0.2 --preset medium -y
 	$(BIN)/nvrc info build/demo.nvrc
 	$(BIN)/nvrc decode build/demo.nvrc -o build/demo.mkv -y
-	$(BIN)/python -m nvrc_core.evaluation.side_by_side $(DEMO_CLIP) build/demo.nvrc
+	$(BIN)/nvrc metrics $(DEMO_CLIP) build/demo.mkv
+	$(BIN)/nvrc bench $(DEMO_CLIP) -o build/demo.json --presets draft --html build/demo.html -y
 
 test: install
 	$(BIN)/python -m pytest
@@ -33,8 +34,14 @@ lint: install
 	$(BIN)/ruff format --check .
 
 bench: install
-	$(BIN)/python -m nvrc_core.evaluation.benchmark $(CLIPS) --presets draft fast --bpp 0.05 0.2 \
-		--output docs/benchmarks/local
+	@mkdir -p build
+	$(BIN)/nvrc bench $(CLIPS) -o build/bench.json --presets draft,fast --html build/bench.html -y
+
+# CLIPS is a folder: the suite chooses. Compared with the committed results of an earlier version.
+bench-pocket: install
+	@mkdir -p build
+	$(BIN)/nvrc bench $(CLIPS) --suite pocket -o build/pocket.json --baseline docs/benchmarks/pocket.json \
+		--html build/pocket.html --markdown build/pocket.md -y
 
 clean:
 	rm -rf $(VENV) build dist .pytest_cache .hypothesis .ruff_cache
@@ -42,7 +49,11 @@ clean:
 # One run on a machine with an NVIDIA GPU. GPU_PYTHON may name an interpreter that already has the dependencies.
 GPU_PYTHON ?= $(BIN)/python
 
+bench-studio:
+	@mkdir -p build
+	PYTHONPATH=.:formats $(GPU_PYTHON) -m nvrc_cli bench $(CLIPS) --suite studio -o build/studio.json \
+		--html build/studio.html --markdown build/studio.md -y
+
 gpu:
 	PYTHONPATH=.:formats $(GPU_PYTHON) -m pytest -m cuda
-	PYTHONPATH=.:formats $(GPU_PYTHON) -m nvrc_core.evaluation.benchmark $(CLIPS) --device cuda \
-		--presets draft fast --bpp 0.05 0.2 --output docs/benchmarks/gpu
+	$(MAKE) bench-studio

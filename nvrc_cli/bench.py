@@ -1,10 +1,14 @@
 """`nvrc bench`: nvrc and other encoders on the same frames, point by point, to be interrupted at will."""
 
+import sys
+from collections.abc import Sequence
+from itertools import groupby
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from nvrc_cli.json_output import emit
 from nvrc_cli.options import AsJson, Frames, Quiet, Threads, Verbose, Yes
 from nvrc_cli.outputs import check_target
 from nvrc_cli.progress import open_reporter
@@ -12,9 +16,13 @@ from nvrc_core.errors import UsageError
 
 if TYPE_CHECKING:
     from nvrc_core.evaluation.bench.suites import Suite
+    from nvrc_core.evaluation.report.points import Document
+    from nvrc_core.evaluation.report.summary import SeriesBDRate
+    from nvrc_core.evaluation.report.text import RDRow
 
 DEFAULT_PRESET, DEFAULT_BPP, DEFAULT_ANCHORS = "medium", (0.03, 0.1, 0.3), ("x265",)
 NO_ANCHORS = "none"
+SPARKLINE_WIDTH = 32
 
 _REPORTS = "Reports"
 
@@ -70,17 +78,22 @@ def bench(
     Interrupted, the same command goes on where it stopped: every finished point is in the results file. Rates of other
     encoders count their elementary streams, those of nvrc the whole file.
     """
-    for report in filter(None, (html, markdown)):
-        check_target(str(output), str(report), yes=yes, no=False, as_json=False)
+    for report_file in filter(None, (html, markdown)):
+        check_target(str(output), str(report_file), yes=yes, no=False, as_json=False)
 
     from nvrc_core.devices import processor_name
     from nvrc_core.evaluation.bench.clip import video_files
     from nvrc_core.evaluation.bench.plan import BenchConfig, plan
-    from nvrc_core.evaluation.bench.results import Results
+    from nvrc_core.evaluation.bench.results import Results, read_results
     from nvrc_core.evaluation.bench.run import run
     from nvrc_core.evaluation.bench.suites import choose_clips, suite_named
     from nvrc_core.media.selection import FrameRange
 
+    if html:
+        from nvrc_core.evaluation.report.canvas import require_matplotlib
+
+        require_matplotlib()  # now, not after hours of work
+    before = read_results(baseline) if baseline else None
     paths = video_files(clips)
     chosen = suite_named(suite) if suite else None
     if chosen:
@@ -101,6 +114,91 @@ def bench(
     limit = minutes if minutes is not None else chosen.minutes if chosen else None
     with open_reporter(as_json=as_json, quiet=quiet, verbose=verbose) as report:
         complete = run(tasks, results, report, limit)
+    document = results.document()
+    if html and document["points"]:
+        from nvrc_core.evaluation.report.html import save_html_report
+
+        save_html_report(html, document, before, overwrite=yes)
+    if markdown:
+        from nvrc_core.evaluation.report.markdown import save_markdown_report
+
+        save_markdown_report(markdown, document, before, overwrite=yes)
+    if as_json:
+        emit("done", **_figures(output, document, before, len(tasks), complete))
+    else:
+        _print_tables(document)
+        if document["points"]:
+            from nvrc_core.evaluation.report.text import commit_line
+
+            typer.echo(f"{suite}: {commit_line(document, before)}" if suite else commit_line(document, before))
+
+
+def _figures(
+    output: Path, document: "Document", before: "Document | None", total: int, complete: bool
+) -> dict[str, Any]:
+    from nvrc_core.evaluation.report.points import points_of
+    from nvrc_core.evaluation.report.summary import bd_rates, change_since
+
+    points = points_of(document)
+    return {
+        "results": str(output),
+        "points": len(points),
+        "total": total,
+        "complete": complete,
+        "bd_rates": [_bd_rate_figures(entry) for entry in bd_rates(points)],
+        "changes": [_bd_rate_figures(entry) for entry in change_since(points_of(before), points)] if before else None,
+    }
+
+
+def _bd_rate_figures(entry: "SeriesBDRate") -> dict[str, Any]:
+    clips = [
+        {
+            "clip": clip.clip,
+            "bd_rate_percent": clip.bd.percent if clip.bd else None,
+            "overlap_db": clip.bd.overlap_db if clip.bd else None,
+            "warnings": clip.bd.warnings if clip.bd else (),
+            "reason": clip.reason,
+        }
+        for clip in entry.clips
+    ]
+    names = {"series": entry.series, "anchor": entry.anchor, "metric": entry.metric}
+    return names | {"bd_rate_percent": entry.mean_percent, "clips": clips}
+
+
+def _print_tables(document: "Document") -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    from nvrc_core.evaluation.report.text import RD_HEADER, rd_rows
+
+    console = Console()
+    for clip, rows in groupby(rd_rows(document), key=lambda row: row.clip):
+        # Text, because a name may hold what rich takes for markup.
+        table = Table(title=Text(clip), title_justify="left", box=None, pad_edge=False)
+        for index, head in enumerate(RD_HEADER):
+            table.add_column(head, justify="right" if index else "left")
+        rows = list(rows)
+        for row in rows:
+            table.add_row(*map(Text, row.cells()))
+        console.print(table)
+        for line in _frame_lines(rows):
+            typer.echo(line)
+        typer.echo()
+
+
+def _frame_lines(rows: "Sequence[RDRow]") -> list[str]:
+    """Quality over time of nvrc's points."""
+    from nvrc_core.evaluation.report.points import frame_values, is_nvrc
+    from nvrc_core.evaluation.report.text import shows_blocks, sparkline
+
+    lines = []
+    for row in rows:
+        values = frame_values(row.point, "psnr_yuv")
+        if is_nvrc(row.point) and len(values) > 1:
+            line = sparkline(values, ascii=not shows_blocks(sys.stdout), width=SPARKLINE_WIDTH)
+            lines.append(f"{row.series} {row.bpp:.4f}: {line} {min(values):.1f} to {max(values):.1f} dB by frame")
+    return lines
 
 
 def _words(text: str | None) -> tuple[str, ...]:

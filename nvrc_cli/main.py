@@ -11,6 +11,7 @@ import typer
 
 from nvrc_cli import exit_codes
 from nvrc_cli.bdrate import bdrate
+from nvrc_cli.bench import bench
 from nvrc_cli.decode import decode
 from nvrc_cli.encode import encode
 from nvrc_cli.failures import PROGRAM, drop_unwritable_output, report
@@ -29,7 +30,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog=exit_codes.help_text(),
 )
-for command in (encode, decode, info, verify, presets, metrics, bdrate):
+for command in (encode, decode, info, verify, presets, metrics, bench, bdrate):
     app.command()(command)
 
 

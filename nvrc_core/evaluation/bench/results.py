@@ -59,7 +59,7 @@ class Results:
         return self._head | {"points": list(self)}
 
     def _take_up(self, drop_others: bool) -> None:
-        document = _read(self.path)
+        document = read_results(self.path)
         others = []
         for point in document["points"]:
             index = next((i for i, identity in enumerate(self._plan) if _matches(point, identity)), None)
@@ -80,7 +80,8 @@ def _matches(point: Point, identity: Identity) -> bool:
     return all(key in point and point[key] == value for key, value in identity.items())
 
 
-def _read(path: Path) -> dict[str, Any]:
+def read_results(path: Path) -> dict[str, Any]:
+    """A results document. Raises UsageError where the file cannot be read or is something else."""
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
         points = document["points"]
@@ -91,7 +92,7 @@ def _read(path: Path) -> dict[str, Any]:
     except (ValueError, TypeError, KeyError, RecursionError):
         valid = False
     if not valid:
-        raise UsageError(f"{path} exists and is not a file of results; choose another -o")
+        raise UsageError(f"{path} is not a file of results")
     return document
 
 
