@@ -29,7 +29,7 @@ class Encoded:
 class Anchor(ABC):
     """An encoder with its settings, all but the one that trades rate for quality: `q`, a CRF or a QP.
 
-    `default_q` are values that give about 0.5 to 0.015 bits per luma sample on small natural clips.
+    `default_q` are values that give about 0.5 to 0.01 bits per luma sample on small natural clips.
     """
 
     preset: str | None = None

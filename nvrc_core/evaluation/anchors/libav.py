@@ -26,6 +26,7 @@ from nvrc_core.evaluation.anchors.encoder import Anchor, Encoded, Planes, frames
 from nvrc_core.evaluation.anchors.frames import coded_format, from_coded, sample_type, to_coded
 
 ONE_INTRA_FRAME = "9999"
+SVT_PSNR = "1"
 
 # A supplemental enhancement information unit of H.264 with its start code, up to the next one.
 _H264_SEI = re.compile(rb"\x00?\x00\x00\x01\x06.*?(?=\x00?\x00\x00\x01|\Z)", re.DOTALL)
@@ -197,7 +198,10 @@ class SvtAv1(LibavAnchor):
         return _svtav1_version()
 
     def options(self, q: float) -> dict[str, str]:
-        parameters = f"tune={self.tune or 1}:lp={self.threads}"
+        tune = SVT_PSNR if self.tune is None else self.tune
+        if not tune.isdecimal():  # FFmpeg would go on without it
+            raise UsageError(f"svtav1 has no tune {tune!r}: its tunes are numbers, such as {SVT_PSNR} for PSNR")
+        parameters = f"tune={tune}:lp={self.threads}"
         return {"preset": self.preset, "crf": f"{q:g}", "g": ONE_INTRA_FRAME, "svtav1-params": parameters}
 
     def encode(self, planes: Planes, video: VideoFormat, q: float) -> Encoded:

@@ -126,6 +126,7 @@ def _run(command: list[str], frames: Iterator[bytes], folder: Path) -> None:
             status = process.wait()
         except BaseException:
             process.kill()
+            process.wait()
             raise
     if status:
         words = log.read_text(errors="replace").strip().splitlines() or ["it says nothing"]
