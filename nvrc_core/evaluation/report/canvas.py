@@ -43,7 +43,7 @@ class Canvas:
     ) -> None:
         lines = any(style.width for style in legend.values())
         self._sample_in = _LINE_SAMPLE_IN if lines else _SWATCH_IN
-        entries_in = {name: self._sample_in + _SAMPLE_GAP_IN + _text_width_in(name, TEXT_PT) for name in legend}
+        entries_in = {name: self._sample_in + _SAMPLE_GAP_IN + text_width_in(name, TEXT_PT) for name in legend}
         rows = _flow(entries_in, width_in - 2 * MARGIN_IN)
         title_in = _TITLE_IN if title else 0.0
         legend_in = _LEGEND_ROW_IN * len(rows) + (0.06 if rows else 0.0)
@@ -51,7 +51,7 @@ class Canvas:
         self.figure = _figure(self.width_in, self.height_in)
         top_in = self.height_in - MARGIN_IN
         if title:
-            size_pt = min(TITLE_PT, TITLE_PT * (width_in - 2 * MARGIN_IN) / _text_width_in(title, TITLE_PT, "bold"))
+            size_pt = min(TITLE_PT, TITLE_PT * (width_in - 2 * MARGIN_IN) / text_width_in(title, TITLE_PT, "bold"))
             self.text(MARGIN_IN, top_in - 0.09, title, size_pt, weight="bold")
         for row, names in enumerate(rows):
             for name, x_in in names.items():
@@ -104,7 +104,7 @@ def line_options(style: SeriesStyle) -> dict[str, object]:
 def shortened(text: str, size_pt: float, width_in: float, weight: str = "normal") -> str:
     """Text cut in the middle to fit a width: names of files differ at both ends."""
     keep = len(text)
-    while keep > 8 and _text_width_in(text, size_pt, weight) > width_in:
+    while keep > 8 and text_width_in(text, size_pt, weight) > width_in:
         keep -= 1
         head = keep // 2
         text = f"{text[:head].rstrip('…')}…{text[len(text) - keep + head :].lstrip('…')}"
@@ -152,7 +152,8 @@ def _figure(width_in: float, height_in: float) -> "Figure":
     return figure
 
 
-def _text_width_in(text: str, size_pt: float, weight: str = "normal") -> float:
+def text_width_in(text: str, size_pt: float, weight: str = "normal") -> float:
+    """The width of text in the font that is measured with; other fonts of a reader are hardly wider."""
     try:
         from matplotlib.font_manager import FontProperties
         from matplotlib.textpath import TextToPath

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from nvrc_core.errors import UsageError
-from nvrc_core.evaluation.curves.rd_points import Record, by_clip
+from nvrc_core.evaluation.curves.rd_points import Record
 from nvrc_core.evaluation.report.canvas import (
     MARGIN_IN,
     TEXT_PT,
@@ -15,6 +15,7 @@ from nvrc_core.evaluation.report.canvas import (
     line_options,
     save_figure,
     shortened,
+    text_width_in,
 )
 from nvrc_core.evaluation.report.points import part_order, part_shares, rate_bpp
 from nvrc_core.evaluation.report.style import (
@@ -100,76 +101,77 @@ def rd_charts(clips: Mapping[str, Mapping[str, Curve]], quality_label: str, styl
 
 
 def bit_allocation_chart(points: Sequence[Record], title: str = "") -> "Figure":
-    """Which part of a file takes what share of it: a stacked bar a point, under its clip's name.
+    """Which part of a file takes what share of it: a stacked bar a point, under the names of its clip and series.
 
-    Grids first, fine to coarse, then layers, side information, container. Points without `parts` are left
-    out; raises `UsageError` where none is left.
+    Grids first, fine to coarse, then layers, side information, container; what is the title already is not
+    repeated. Points without `parts` are left out; raises `UsageError` where none is left.
     """
-    clips = by_clip(point for point in points if part_shares(point))
-    if not clips:
+    bars = [point for point in points if part_shares(point)]
+    if not bars:
         raise UsageError("nothing to draw: no point says how many bytes the parts of its file take")
-    bars = [point for group in clips.values() for point in group]
+    groups: dict[str, list[Record]] = {}
+    for point in bars:
+        names = [str(name) for name in (point.get("clip"), point.get("series")) if name and name != title]
+        groups.setdefault(", ".join(names), []).append(point)
     parts = sorted({part for point in bars for part in part_shares(point)}, key=part_order)
     colours = {part: _part_colour(part, parts) for part in parts}
-    bar_in, name_in, label_in = 0.29, (0.3 if len(clips) > 1 else 0.0), 1.36
-    height_in = bar_in * len(bars) + name_in * len(clips)
+    bar_in, name_in, label_in = 0.27, 0.3, 0.85
+    height_in = bar_in * len(bars) + name_in * len(groups)
     swatches = {part: SeriesStyle(colour, "s", "none", 0, 7.5, 0) for part, colour in colours.items()}
     canvas = Canvas(title, swatches, height_in + _BOTTOM_IN + 0.05)
-    axes = canvas.axes(label_in, _BOTTOM_IN, WIDTH_IN - label_in - 2.2 * MARGIN_IN, height_in)
+    axes = canvas.axes(label_in, _BOTTOM_IN, WIDTH_IN - label_in - 2.5 * MARGIN_IN, height_in)
     axes.set(xlim=(0, 100), ylim=(0, height_in), yticks=[])
     axes.set_xticks([0, 25, 50, 75, 100], labels=["0", "25", "50", "75", "100 %"])
     y_in = height_in
-    for clip, group in clips.items():
+    for name, group in groups.items():
         y_in -= name_in
-        if name_in:
-            name = shortened(clip, TEXT_PT, WIDTH_IN - 2 * MARGIN_IN, "bold")
-            canvas.text(MARGIN_IN, _BOTTOM_IN + y_in + 0.11, name, TEXT_PT, weight="bold")
+        name = shortened(name, TEXT_PT, WIDTH_IN - 2 * MARGIN_IN, "bold")
+        canvas.text(MARGIN_IN, _BOTTOM_IN + y_in + 0.1, name, TEXT_PT, weight="bold")
         for point in group:
             y_in -= bar_in
-            _draw_bar(axes, y_in + bar_in / 2, bar_in * 0.74, part_shares(point), colours)
-            label = shortened(_point_label(point), TEXT_PT, label_in - 1.6 * MARGIN_IN)
-            canvas.text(label_in - 0.08, _BOTTOM_IN + y_in + bar_in / 2, label, TEXT_PT, ha="right")
+            _draw_bar(axes, y_in + bar_in / 2, bar_in * 0.76, part_shares(point), colours)
+            bpp = rate_bpp(point)
+            label = "" if bpp is None else f"{bpp:.4f} bpp"
+            canvas.text(label_in - 0.07, _BOTTOM_IN + y_in + bar_in / 2, label, TEXT_PT - 0.5, ha="right")
     canvas.text(WIDTH_IN - MARGIN_IN, 0.13, "share of the file's bytes", TEXT_PT, MUTED, ha="right")
     return canvas.figure
 
 
 def per_frame_chart(
-    panels: Mapping[str, Sequence[FrameTrace]], title: str, quality_label: str, styles: Styles | None = None
+    panels: Sequence[Sequence[FrameTrace]], title: str, quality_label: str, styles: Styles | None = None
 ) -> "Figure":
-    """Quality over the frame's index: a panel for each title, one above the other, over the same axes.
+    """Quality over the frame's index: panels one above the other on equal axes, each headed by its traces' labels.
 
     Raises `UsageError` where no trace has a value.
     """
-    kept = {
-        name: [trace for trace in traces if any(map(math.isfinite, trace.values))] for name, traces in panels.items()
-    }
-    kept = {name: traces for name, traces in kept.items() if traces}
+    kept = [[trace for trace in panel if any(map(math.isfinite, trace.values))] for panel in panels]
+    kept = [panel for panel in kept if panel]
     if not kept:
-        raise UsageError(f"nothing to draw: no point has {quality_label} by frame")
-    traces = [trace for group in kept.values() for trace in group]
+        raise UsageError(f"nothing to draw: no point has {quality_label}")
+    traces = [trace for panel in kept for trace in panel]
     styles = styles or series_styles(trace.series for trace in traces)
-    legend = {trace.series: replace(styles[trace.series], marker="") for trace in traces}
+    legend = {trace.series: replace(styles[trace.series], marker="", dash="-") for trace in traces}
     height_in, panel_in = 1.05, 1.42
     canvas = Canvas(title, legend, _LABEL_IN + panel_in * len(kept) + _BOTTOM_IN - 0.1)
     finite = [value for trace in traces for value in trace.values if math.isfinite(value)]
     pad = max((max(finite) - min(finite)) * 0.08, 0.2)
-    last = max(len(trace.values) for trace in traces) - 1
-    for index, (name, group) in enumerate(kept.items()):
+    last = max(max(len(trace.values) for trace in traces) - 1, 1)
+    for index, panel in enumerate(kept):
         bottom_in = _BOTTOM_IN + (len(kept) - 1 - index) * panel_in
         axes = canvas.axes(_LEFT_IN, bottom_in, WIDTH_IN - _LEFT_IN - 1.5 * MARGIN_IN, height_in)
-        for trace in group:
+        label_x_in = _LEFT_IN
+        for trace in panel:
             style = legend[trace.series]
-            options = line_options(style) | {"linewidth": 0.75 * style.width, "zorder": style.order / 50}
+            options = line_options(style) | {"linewidth": 0.7 * style.width, "zorder": style.order / 50}
             # A lone frame has no line to draw.
             axes.plot(trace.values, **options | ({"marker": "o"} if len(trace.values) == 1 else {}))
-        axes.set(xlim=(-0.01 * max(last, 1), 1.01 * max(last, 1)), ylim=(min(finite) - pad, max(finite) + pad))
+            canvas.text(label_x_in, bottom_in + height_in + 0.12, trace.label, TEXT_PT, style.colour)
+            label_x_in += text_width_in(trace.label, TEXT_PT) + 0.16
+        axes.set(xlim=(-0.01 * last, 1.01 * last), ylim=(min(finite) - pad, max(finite) + pad))
         axes.grid(axis="y", color=GRID, linewidth=0.8)
         axes.locator_params(axis="y", nbins=4, steps=_STEPS)
-        axes.locator_params(axis="x", nbins=7, integer=True)
+        axes.locator_params(axis="x", nbins=6, integer=True)
         axes.tick_params(axis="x", labelbottom=index == len(kept) - 1)
-        heading = ", ".join(filter(None, [name, *(trace.label for trace in group)]))
-        heading = shortened(heading, TEXT_PT, WIDTH_IN - _LEFT_IN - MARGIN_IN)
-        canvas.text(_LEFT_IN, bottom_in + height_in + 0.12, heading, TEXT_PT)
     canvas.text(MARGIN_IN, _BOTTOM_IN + panel_in * len(kept) - 0.1 + 0.12, quality_label, TEXT_PT, MUTED)
     canvas.text(WIDTH_IN - MARGIN_IN, 0.13, "frame, in display order", TEXT_PT, MUTED, ha="right")
     return canvas.figure
@@ -236,8 +238,3 @@ def _luminance(colour: str) -> float:
     channels = (int(colour[start : start + 2], 16) / 255 for start in (1, 3, 5))
     linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
     return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
-
-
-def _point_label(point: Record) -> str:
-    bpp = rate_bpp(point)
-    return str(point.get("series") or "") + (f" {bpp:.3f}" if bpp else "")

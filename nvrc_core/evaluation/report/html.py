@@ -191,12 +191,14 @@ def _geometry(points: Sequence[Record]) -> str:
 
 def _rd_table(clip: str, rows: Sequence[RDRow]) -> Markup:
     devices = {device_in_words(row.point) for row in rows}
-    columns = [
+    yuv, *main = _quality_columns(rows, _MAIN_QUALITIES)
+    columns = [  # what matters most comes first: the rest is beyond the edge of a phone
+        (Column("bpp"), [fixed(row.bpp, 4) for row in rows]),
+        yuv,
+        (Column(f"× bits of\n{rows[0].anchor}"), [fixed(row.times_anchor_bits, 2) for row in rows]),
+        *main,
         (Column("asked"), [_asked(row.point) for row in rows]),
         (Column("bytes"), [_grouped(number(row.point, "bytes")) for row in rows]),
-        (Column("bpp"), [fixed(row.bpp, 4) for row in rows]),
-        *_quality_columns(rows, _MAIN_QUALITIES),
-        (Column(f"× bits of\n{rows[0].anchor}"), [fixed(row.times_anchor_bits, 2) for row in rows]),
         (Column("encode s"), [seconds(row.encode_s) for row in rows]),
         (Column("decode s"), [seconds(row.decode_s) for row in rows]),
         *_quality_columns(rows, _OTHER_QUALITIES),
@@ -228,31 +230,57 @@ def _asked(point: Record) -> str:
 
 
 def _bd_tables(compared: Sequence[SeriesBDRate], changes: Sequence[SeriesBDRate]) -> Iterable[Markup]:
-    if not compared:
+    if not compared and not changes:
         yield element("p", "There are no two series to compare.", class_="quiet")
         return
     note = "Above zero: more bits than the anchor for the same quality. Below zero: fewer."
     yield element("p", note, class_="quiet")
-    columns = [Column("clip", False), Column("BD-rate"), Column("over, dB"), Column("remarks", False)]
-    for entry in [*compared, *changes]:
-        against = "the baseline's" if entry in changes else entry.anchor
-        rows = [_bd_row(clip) for clip in entry.clips]
-        if len(entry.clips) > 1:
-            rows.append([f"mean of {entry.clips_in_words}", element("strong", _signed(entry)), "", ""])
-        yield table(f"{entry.series} against {against}, {_label(entry.metric)}", columns, rows)
+    for (series, anchor), group in itertools.groupby(compared, key=lambda entry: (entry.series, entry.anchor)):
+        yield _bd_table(f"{series} against {anchor}", list(group))
+    for entry in changes:
+        yield _bd_table(f"{entry.series} against the same series of the baseline", [entry])
 
 
-def _bd_row(clip: ClipBDRate) -> list[str]:
-    if clip.bd is None:
-        return [clip.clip, "none", "–", element("span", clip.reason or "", class_="wrap")]
-    low, high = clip.bd.overlap
-    remarks = "; ".join(clip.bd.warnings)
-    return [
-        clip.clip,
-        _typeset(percent(clip.bd.percent)),
-        f"{low:.2f} to {high:.2f}",
-        element("span", remarks, class_="wrap"),
-    ]
+def _bd_table(caption: str, by_metric: Sequence[SeriesBDRate]) -> Markup:
+    """A row a clip, two columns a measure."""
+    columns = [Column("clip", False)]
+    for entry in by_metric:
+        columns += [Column(f"BD-rate on\n{_label(entry.metric)}"), Column("over, dB")]
+    results = list(zip(*(entry.clips for entry in by_metric), strict=True))
+    remarks = [_remarks(of_clip, by_metric) for of_clip in results]
+    last = [Column("remarks", False)] * any(remarks)
+    rows = []
+    for of_clip, remark in zip(results, remarks, strict=True):
+        figures = [cell for result in of_clip for cell in _bd_cells(result)]
+        rows.append([of_clip[0].clip, *figures, *[element("span", remark, class_="wrap")] * len(last)])
+    if len(rows) > 1:
+        means = [cell for entry in by_metric for cell in (_mean_cell(entry), "")]
+        rows.append(["mean", *means, *[""] * len(last)])
+    return table(caption, columns + last, rows)
+
+
+def _bd_cells(result: ClipBDRate) -> tuple[str, str]:
+    if result.bd is None:
+        return "none", "–"
+    low, high = result.bd.overlap
+    return _typeset(percent(result.bd.percent)), f"{low:.2f} to {high:.2f}"
+
+
+def _mean_cell(entry: SeriesBDRate) -> Markup:
+    return joined(
+        [element("strong", _signed(entry)), element("br"), element("span", entry.clips_in_words, class_="quiet")]
+    )
+
+
+def _remarks(of_clip: Sequence[ClipBDRate], by_metric: Sequence[SeriesBDRate]) -> str:
+    """Warnings and reasons; one that holds for several measures is told once."""
+    measures: dict[str, list[str]] = {}
+    for result, entry in zip(of_clip, by_metric, strict=True):
+        for note in result.bd.warnings if result.bd else (result.reason or "",):
+            measures.setdefault(note, []).append(_label(entry.metric))
+    return "; ".join(
+        note if len(names) == len(by_metric) else f"{' and '.join(names)}: {note}" for note, names in measures.items()
+    )
 
 
 def _times_tables(timed: Sequence[Times]) -> Iterable[Markup]:

@@ -30,6 +30,8 @@ class Column:
 
 def element(tag: str, *children: str, **attributes: str) -> Markup:
     """An element; children that are no `Markup` are text. Attributes: `class_` is class, `aria_label` aria-label."""
+    if tag == "br":
+        return Markup("<br>")
     names = {name: name.rstrip("_").replace("_", "-") for name in attributes}
     opening = "".join(f' {names[name]}="{html.escape(value)}"' for name, value in attributes.items())
     return Markup(f"<{tag}{opening}>{joined(children)}</{tag}>")
@@ -52,7 +54,11 @@ def table(caption: str, columns: Sequence[Column], rows: Iterable[Sequence[str]]
             cells = joined(element("td", cell, class_=kind) for cell, kind in zip(row[1:], kinds[1:], strict=True))
             first = element("th", name, scope="row", class_="t" if index == 0 else "t again")
             lines.append(element("tr", first, cells, class_="first" if index == 0 else "more"))
-    content = element("caption", caption), element("thead", element("tr", head)), element("tbody", *lines)
+    content = (
+        element("caption", element("span", caption)),
+        element("thead", element("tr", head)),
+        element("tbody", *lines),
+    )
     # Whoever has no mouse scrolls with the keyboard, which needs a place to be.
     return element("div", element("table", *content), class_="scroll", role="region", aria_label=caption, tabindex="0")
 

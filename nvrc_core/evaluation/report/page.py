@@ -63,6 +63,7 @@ svg * { stroke-linejoin: round; }
 .scroll:focus-visible { outline: 2px solid var(--strong); outline-offset: 2px; }
 table { border-collapse: collapse; width: 100%; font-size: 0.86rem; line-height: 1.4; overflow-wrap: normal; }
 caption { text-align: left; padding: 12px 16px 8px; font-size: 0.86rem; }
+caption span { display: inline-block; position: sticky; left: 16px; max-width: calc(100vw - 64px); }
 th, td { padding: 5px 12px; vertical-align: top; white-space: nowrap; }
 th:first-child { padding-left: 16px; }
 td:last-child, th:last-child { padding-right: 16px; }
@@ -90,7 +91,8 @@ code { font: 0.85em/1.5 ui-monospace, "SF Mono", Menlo, Consolas, "Liberation Mo
   .cards, .charts { gap: 12px; }
   figure { padding: 4px; }
   th, td { padding: 5px 9px; }
-  tbody th.t { position: sticky; left: 0; background: var(--card); }
+  tbody th.t { position: sticky; left: 0; background: var(--card); white-space: normal; overflow-wrap: anywhere;
+    min-width: 136px; max-width: 42vw; }
 }
 @media print {
   body { background: none; font-size: 11px; }

@@ -53,22 +53,20 @@ class PageCharts:
         anchor = [
             point for name in self._anchors[:1] for point in groups.get(name, []) if frame_values(point, EQUAL_QUALITY)
         ]
-        for series, group in groups.items():
-            panels = {}
-            for point in sorted(group, key=lambda point: rate_bpp(point) or 0.0):
-                beside = nearest_rate(point, anchor)
-                traces = [_trace(one) for one in (point, beside) if one and frame_values(one, EQUAL_QUALITY)]
-                if is_nvrc(point) and frame_values(point, EQUAL_QUALITY):
-                    panels[f"{len(panels)}"] = traces
+        for group in groups.values():
+            panels = []
+            for point in sorted(filter(is_nvrc, group), key=lambda point: rate_bpp(point) or 0.0):
+                if frame_values(point, EQUAL_QUALITY):
+                    beside = nearest_rate(point, anchor)
+                    panels.append([_trace(one) for one in (point, beside) if one is not None])
             if panels:
-                named = {" beside ".join(trace.label for trace in traces): traces for traces in panels.values()}
-                figure = per_frame_chart(named, clip, "PSNR-YUV by frame, dB", self._styles)
-                about = f"PSNR-YUV of every frame of {clip}, {series}: {'; '.join(named)}"
-                found.append(chart(figure, about, next(self._numbers)))
+                figure = per_frame_chart(panels, clip, "PSNR-YUV by frame, dB", self._styles)
+                rates = "; ".join(" beside ".join(f"{t.series} at {t.label}" for t in panel) for panel in panels)
+                found.append(chart(figure, f"PSNR-YUV of every frame of {clip}: {rates}", next(self._numbers)))
         return found
 
 
 def _trace(point: Record) -> FrameTrace:
     bpp = rate_bpp(point)
-    rate = "" if bpp is None else f" at {bpp:.4f} bpp"
-    return FrameTrace(point["series"], f"{point['series']}{rate}", frame_values(point, EQUAL_QUALITY))
+    label = "rate not stated" if bpp is None else f"{bpp:.4f} bpp"
+    return FrameTrace(point["series"], label, frame_values(point, EQUAL_QUALITY))
