@@ -1,8 +1,8 @@
 """Two codecs compared over clips: BD-rates by clip, their mean, and the BD-rate of the average curves.
 
 The last two are different figures, tens of percent apart on odd clips. The mean weighs every clip the same and leaves
-out those without an overlap; the average curve, which the papers on implicit neural representations use (NVRC's
-figures follow from it), is ruled by the clips that need most rate.
+out those without an overlap; the average curve, with which NVRC's published figures on UVG agree, is ruled by the
+clips that need most rate.
 """
 
 import math

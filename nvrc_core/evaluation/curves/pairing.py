@@ -79,7 +79,7 @@ def pair(
     warnings: list[str] = []
     published = bool(anchor.published or test.published)
     if published or not anchor.curves.keys() & test.curves.keys():
-        anchor, test = _by_sequence(anchor), _by_sequence(test)
+        anchor, test = _by_sequence(anchor, clip), _by_sequence(test, clip)
         clip = clip and (find_sequence(clip, all_datasets()) or clip)
         if not published and anchor.curves.keys() & test.curves.keys() - {"", AVERAGE}:
             warnings.append("the files name their clips differently; they are paired by test sequence")
@@ -98,7 +98,10 @@ def pair(
     return pairing
 
 
-def _by_sequence(source: Source) -> Source:
+def _by_sequence(source: Source, only: str | None) -> Source:
+    """The source by test sequence; where it has the clip that is asked for, that clip alone."""
+    if only in source.curves:
+        source = replace(source, curves={only: source.curves[only]})
     return _with_clips(source, lambda clip: find_sequence(clip, all_datasets()) or clip)
 
 

@@ -141,6 +141,7 @@ def test_files_that_name_their_clips_differently_are_paired_by_test_sequence(wri
     twice = write("twice.json", records(clip="beauty.mkv") + records(clip="beauty_small.mkv"))
     with pytest.raises(UsageError, match=r"'beauty.mkv' and 'beauty_small.mkv' are both of the test sequence Beauty"):
         compare(anchor, twice)
+    assert compare("published:hinerv", twice, "psnr_rgb", clip="beauty_small.mkv").clips[0].clip == "Beauty"
 
 
 def uvg(frames=600, **names):

@@ -44,6 +44,9 @@ def test_other_words_are_no_percentages(text):
 def test_the_mean_decides(against):
     check_gate(against(a=(1.05, 0), b=(0.98, 0)), 2)
     check_gate(against(a=(0.9, 0), b=(0.9, 0)), -5)
+    check_gate(against(a=(1.0199, 0), b=(1.0199, 0)), 2)
+    with pytest.raises(RegressionError, match=r"mean BD-rate \+2\.01 %"):
+        check_gate(against(a=(1.0201, 0), b=(1.0201, 0)), 2)
     with pytest.raises(RegressionError, match=r"mean BD-rate \+4\.00 %, allowed \+2\.00 %"):
         check_gate(against(a=(1.1, 0), b=(0.98, 0)), 2)
     with pytest.raises(RegressionError, match=r"allowed -5\.00 %"):
