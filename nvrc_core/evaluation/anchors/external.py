@@ -3,11 +3,11 @@
     name = "hm_randomaccess"
     version = "HM 18.0"
     q = [22, 27, 32, 37]
-    encode = "TAppEncoderStatic -c {here}/encoder_randomaccess_main.cfg -i {yuv} -wdt {width} -hgt {height}
-              -fr {fps_rounded} -f {frames} -q {q} --InputBitDepth={bit_depth} -b {stream} -o {recon}"
+    encode = '''TAppEncoderStatic -c {here}/encoder_randomaccess_main.cfg -i {yuv} -wdt {width} -hgt {height}
+                -fr {fps_rounded} -f {frames} -q {q} --InputBitDepth={bit_depth} -b {stream}'''
     decode = "TAppDecoderStatic -b {stream} -o {recon} -d {bit_depth}"
 
-(`encode` on one line). {yuv} is the clip as raw planes (little-endian 16-bit samples above 8 bits), {y4m} the same
+{yuv} is the clip as raw planes (little-endian 16-bit samples above 8 bits), {y4m} the same
 as y4m. The decoded frames come back in the source's layout and bit depth, raw as {recon} or as y4m as {recon_y4m}.
 Without `decode`, `encode` has to write them. {fps} is "25" or "30000/1001", {fps_rounded} a whole number, {here} the
 folder of the TOML file. Commands run without a shell in a temporary folder, one at a time, for as long as they
@@ -45,6 +45,7 @@ ENCODE_PLACEHOLDERS = (*INPUTS, *DECODE_PLACEHOLDERS, "frames", "q")
 
 _REQUIRED = {"name": str, "version": str, "q": list, "encode": str}
 _OPTIONAL = {"decode": str, "threads": int, "device": str}
+_KINDS = {str: "text", list: "a list of numbers", int: "a whole number above 0"}
 
 
 @dataclass(frozen=True)
@@ -53,12 +54,20 @@ class ExternalAnchor(Anchor):
 
     threads: int | None = None
     codec: str = field(kw_only=True)
-    version: str = field(kw_only=True)
-    device: str = field(kw_only=True, default="cpu")
+    stated_version: str = field(kw_only=True)
+    stated_device: str = field(kw_only=True)
     default_q: tuple[float, ...] = field(kw_only=True)
     encode_words: tuple[str, ...] = field(kw_only=True)
     decode_words: tuple[str, ...] | None = field(kw_only=True, default=None)
     here: str = field(kw_only=True)
+
+    @property
+    def version(self) -> str:
+        return self.stated_version
+
+    @property
+    def device(self) -> str:
+        return self.stated_device
 
     def encode(self, planes: Planes, video: VideoFormat, q: float) -> Encoded:
         values = self._values(video) | {"frames": str(len(planes[0])), "q": f"{q:g}"}
@@ -174,8 +183,8 @@ def load_external(path: str | Path) -> ExternalAnchor:
     return ExternalAnchor(
         threads=described.get("threads"),
         codec=described["name"],
-        version=described["version"],
-        device=described.get("device", "cpu"),
+        stated_version=described["version"],
+        stated_device=described.get("device", "cpu"),
         default_q=tuple(described["q"]),
         encode_words=encode,
         decode_words=decode,
@@ -188,13 +197,13 @@ def _check_keys(described: dict[str, object], path: str | Path) -> None:
         kind = (_REQUIRED | _OPTIONAL).get(key)
         if kind is None:
             raise UsageError(f"{path}: unknown key {key!r}; there are {', '.join(_REQUIRED | _OPTIONAL)}")
-        if type(value) is not kind or not value:
-            raise UsageError(f"{path}: {key} must be a {kind.__name__} that is not empty or 0")
+        if type(value) is not kind or not value or (kind is int and value < 0):
+            raise UsageError(f"{path}: {key} must be {_KINDS[kind]}")
     missing = [key for key in _REQUIRED if key not in described]
     if missing:
         raise UsageError(f"{path}: {', '.join(missing)} missing")
     if not all(type(q) in (int, float) for q in described["q"]):
-        raise UsageError(f"{path}: q must be a list of numbers")
+        raise UsageError(f"{path}: q must be {_KINDS[list]}")
 
 
 def _words(command: str, where: str, known: tuple[str, ...]) -> tuple[str, ...]:
