@@ -140,7 +140,7 @@ def bit_allocation_chart(points: Sequence[Record], title: str = "") -> "Figure":
 def per_frame_chart(
     panels: Sequence[Sequence[FrameTrace]], title: str, quality_label: str, styles: Styles | None = None
 ) -> "Figure":
-    """Quality over the frame's index: panels one above the other on equal axes, each headed by its traces' labels.
+    """Quality over the frame's index: panels one above the other, of equal scales, each headed by its traces' labels.
 
     Raises `UsageError` where no trace has a value.
     """
@@ -153,12 +153,13 @@ def per_frame_chart(
     legend = {trace.series: replace(styles[trace.series], marker="", dash="-") for trace in traces}
     height_in, panel_in = 1.05, 1.42
     canvas = Canvas(title, legend, _LABEL_IN + panel_in * len(kept) + _BOTTOM_IN - 0.1)
-    finite = [value for trace in traces for value in trace.values if math.isfinite(value)]
-    pad = max((max(finite) - min(finite)) * 0.08, 0.2)
+    ranges = [_finite_range(panel) for panel in kept]
+    span = max(1.15 * max(high - low for low, high in ranges), 0.5)  # of all panels, so that slopes compare
     last = max(max(len(trace.values) for trace in traces) - 1, 1)
     for index, panel in enumerate(kept):
         bottom_in = _BOTTOM_IN + (len(kept) - 1 - index) * panel_in
         axes = canvas.axes(_LEFT_IN, bottom_in, WIDTH_IN - _LEFT_IN - 1.5 * MARGIN_IN, height_in)
+        middle = sum(ranges[index]) / 2
         label_x_in = _LEFT_IN
         for trace in panel:
             style = legend[trace.series]
@@ -167,7 +168,7 @@ def per_frame_chart(
             axes.plot(trace.values, **options | ({"marker": "o"} if len(trace.values) == 1 else {}))
             canvas.text(label_x_in, bottom_in + height_in + 0.12, trace.label, TEXT_PT, style.colour)
             label_x_in += text_width_in(trace.label, TEXT_PT) + 0.16
-        axes.set(xlim=(-0.01 * last, 1.01 * last), ylim=(min(finite) - pad, max(finite) + pad))
+        axes.set(xlim=(-0.01 * last, 1.01 * last), ylim=(middle - span / 2, middle + span / 2))
         axes.grid(axis="y", color=GRID, linewidth=0.8)
         axes.locator_params(axis="y", nbins=4, steps=_STEPS)
         axes.locator_params(axis="x", nbins=6, integer=True)
@@ -175,6 +176,11 @@ def per_frame_chart(
     canvas.text(MARGIN_IN, _BOTTOM_IN + panel_in * len(kept) - 0.1 + 0.12, quality_label, TEXT_PT, MUTED)
     canvas.text(WIDTH_IN - MARGIN_IN, 0.13, "frame, in display order", TEXT_PT, MUTED, ha="right")
     return canvas.figure
+
+
+def _finite_range(traces: Sequence[FrameTrace]) -> tuple[float, float]:
+    finite = [value for trace in traces for value in trace.values if math.isfinite(value)]
+    return min(finite), max(finite)
 
 
 def _drawable(curves: Mapping[str, Curve]) -> dict[str, list[tuple[float, float]]]:

@@ -99,6 +99,6 @@ def _table(heads: Sequence[str], words: int, rows: Iterable[Sequence[str]], last
 
 def _cell(text: str) -> str:
     """Text that Markdown takes as it is: names of files may hold its signs, and HTML."""
-    for sign in "\\`*_[]<>|":
+    for sign in "\\`*[]<>|":
         text = text.replace(sign, "\\" + sign)
     return text.replace("&", "&amp;")

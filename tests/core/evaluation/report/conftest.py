@@ -103,3 +103,11 @@ def document() -> dict[str, Any]:
 @pytest.fixture
 def one_series_document() -> dict[str, Any]:
     return make_document(series=("nvrc_fast", "x265_veryslow"))
+
+
+@pytest.fixture(scope="session")
+def full_page() -> str:
+    """The page of `document`, made once."""
+    from nvrc_core.evaluation.report.html import html_report
+
+    return html_report(make_document())
