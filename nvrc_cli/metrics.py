@@ -86,7 +86,9 @@ def metrics(
     failed = min_psnr is not None and psnr_yuv < min_psnr
     if not as_json:
         if not quiet:
-            _print_tables(measured, per_frame)
+            _print_table(measured)
+            if per_frame:
+                _print_frames(measured, wanted.start)
     elif not failed:
         emit("done", **_json_fields(measured, per_frame))
     elif not quiet:
@@ -127,7 +129,7 @@ def _json_fields(measured: "Measurement", per_frame: bool) -> dict[str, Any]:
     return fields
 
 
-def _print_tables(measured: "Measurement", per_frame: bool) -> None:
+def _print_table(measured: "Measurement") -> None:
     from rich.console import Console
     from rich.table import Table
 
@@ -145,9 +147,11 @@ def _print_tables(measured: "Measurement", per_frame: bool) -> None:
     if measured.vmaf:
         table.add_row(f"VMAF ({measured.vmaf.model})", f"{measured.vmaf.score:.4f}", "")
     Console().print(table)
-    if per_frame:
-        # Not a rich table, which would cut these columns to the width of a terminal.
-        series = measured.per_frame
-        typer.echo("".join(f"{name:>12}" for name in ("frame", *series)))
-        for index, values in enumerate(zip(*series.values(), strict=True)):
-            typer.echo(f"{index:>12}" + "".join(f"{value:12.6f}" for value in values))
+
+
+def _print_frames(measured: "Measurement", start: int) -> None:
+    """A line a frame. No rich table, which would cut so many columns to the width of a terminal."""
+    series = measured.per_frame
+    typer.echo("".join(f"{name:>12}" for name in ("frame", *series)))
+    for index, values in enumerate(zip(*series.values(), strict=True), start):
+        typer.echo(f"{index:>12}" + "".join(f"{value:12.6f}" for value in values))

@@ -10,7 +10,7 @@ import pytest
 from nvrc_cli import exit_codes
 from nvrc_core import __version__
 
-COMMANDS = ("encode", "decode", "info", "verify", "presets", "bdrate")
+COMMANDS = ("encode", "decode", "info", "verify", "presets", "metrics", "bdrate")
 
 
 def test_help_lists_the_commands_and_the_exit_codes(nvrc):
