@@ -7,11 +7,11 @@
                 -fr {fps_rounded} -f {frames} -q {q} --InputBitDepth={bit_depth} -b {stream}'''
     decode = "TAppDecoderStatic -b {stream} -o {recon} -d {bit_depth}"
 
-{yuv} is the clip as raw planes (little-endian 16-bit samples above 8 bits), {y4m} the same
-as y4m. The decoded frames come back in the source's layout and bit depth, raw as {recon} or as y4m as {recon_y4m}.
-Without `decode`, `encode` has to write them. {fps} is "25" or "30000/1001", {fps_rounded} a whole number, {here} the
-folder of the TOML file. Commands run without a shell in a temporary folder, one at a time, for as long as they
-take. Optional: threads = N, which only goes into the record, and device = "cpu" or whatever it runs on.
+{yuv} is the clip as raw planes (little-endian 16-bit samples above 8 bits), {y4m} the same as y4m. The decoded
+frames come back in the source's layout and bit depth, raw as {recon} or as y4m as {recon_y4m}. Without `decode`,
+`encode` has to write them. {fps} is "25" or "30000/1001", {fps_rounded} a whole number, {here} the folder of the
+TOML file. Commands run without a shell in a temporary folder, one at a time, for as long as they take. Optional:
+threads = N, which only goes into the record, and device = "cpu" or whatever it runs on.
 """
 
 import shlex
