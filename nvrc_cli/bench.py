@@ -119,7 +119,7 @@ def bench(
         from nvrc_core.evaluation.report.html import save_html_report
 
         save_html_report(html, document, before, overwrite=yes)
-    if markdown:
+    if markdown and document["points"]:
         from nvrc_core.evaluation.report.markdown import save_markdown_report
 
         save_markdown_report(markdown, document, before, overwrite=yes)
@@ -155,7 +155,7 @@ def _bd_rate_figures(entry: "SeriesBDRate") -> dict[str, Any]:
         {
             "clip": clip.clip,
             "bd_rate_percent": clip.bd.percent if clip.bd else None,
-            "overlap_db": clip.bd.overlap_db if clip.bd else None,
+            "overlap": clip.bd.overlap if clip.bd else None,
             "warnings": clip.bd.warnings if clip.bd else (),
             "reason": clip.reason,
         }

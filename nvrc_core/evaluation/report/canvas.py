@@ -32,6 +32,14 @@ _RC = {"svg.fonttype": "none", "svg.hashsalt": "nvrc"}
 _NO_METADATA = dict.fromkeys(("Creator", "Date", "Format", "Type"))
 
 
+def require_matplotlib() -> None:
+    """Raises ResourceError where matplotlib is missing: to be asked before long work that ends in a chart."""
+    try:
+        import matplotlib  # noqa: F401 - only whether it is there
+    except ImportError as error:
+        raise ResourceError("charts need matplotlib: pip install 'nvrc[eval]'") from error
+
+
 class Canvas:
     """A figure with a title and a legend on top and `body_in` inches of room below; both may be empty.
 
@@ -142,11 +150,10 @@ def _rendered(figure: "Figure", kind: str) -> bytes:
 
 
 def _figure(width_in: float, height_in: float) -> "Figure":
-    try:
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise ResourceError("charts need matplotlib: pip install 'nvrc[eval]'") from error
+    require_matplotlib()
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
     figure = Figure(figsize=(width_in, height_in), facecolor=PAPER)
     FigureCanvasAgg(figure)
     return figure
@@ -154,11 +161,10 @@ def _figure(width_in: float, height_in: float) -> "Figure":
 
 def text_width_in(text: str, size_pt: float, weight: str = "normal") -> float:
     """The width of text in the font that is measured with; other fonts of a reader are hardly wider."""
-    try:
-        from matplotlib.font_manager import FontProperties
-        from matplotlib.textpath import TextToPath
-    except ImportError as error:
-        raise ResourceError("charts need matplotlib: pip install 'nvrc[eval]'") from error
+    require_matplotlib()
+    from matplotlib.font_manager import FontProperties
+    from matplotlib.textpath import TextToPath
+
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph .* missing from")
         width, _, _ = TextToPath().get_text_width_height_descent(
