@@ -38,8 +38,8 @@ MATRICES = {"bt601": (0.299, 0.114), "bt709": (0.2126, 0.0722), "bt2020": (0.262
 FULL_RANGE = {"limited": False, "full": True}
 CHROMA_FILTERS = ("nearest", "bilinear", "bicubic")
 
-# What the PNG pictures are that papers on implicit neural representations train and measure on: FFmpeg, not told
-# otherwise, takes untagged video for this.
+# The PNG pictures that papers on implicit neural representations measure on come from FFmpeg, which takes untagged
+# video for this. Its fast path truncates where we round: samples are up to 3 of 255 apart, on both sides alike.
 ALIASES = {"ffmpeg601": "bt601-limited-nearest"}
 
 # By H.273's code point of the matrix. Untagged video (2) is taken as FFmpeg's swscale takes it.
