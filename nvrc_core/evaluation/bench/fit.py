@@ -104,8 +104,9 @@ class FitTask:
 def _decode(file: str, clip: BenchClip, config: EncodeConfig) -> tuple[Quality, float, bool]:
     """The file's quality, the seconds that its symbols and frames take, and whether the frames are the encoder's."""
     video, originals = clip.content.video, zip(*clip.content.planes, strict=True)
-    meter, decode_s, exact = QualityMeter(video), 0.0, True
+    decode_s, exact = 0.0, True
     with open_stream(file) as stream, runtime(config.device, config.threads, video.pixels) as where:
+        meter = QualityMeter(video, device=where.device)
         for segment in stream.segments:
             start = time.perf_counter()
             decoder = SegmentDecoder(segment.header, segment.payload, video)
