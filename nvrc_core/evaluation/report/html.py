@@ -146,9 +146,8 @@ def _headline(main: SeriesBDRate) -> tuple[str, str]:
     more = "more" if value >= 0 else "fewer"
     factor = f" ({1 + value / 100:.1f} times as many)" if value >= 50 else ""
     mean = "1 clip" if len(main.clips) == 1 else f"mean of {main.clips_in_words}"
-    return typeset(
-        percent(value)
-    ), f"{abs(value):.1f}\u00a0% {more} bits than {anchor} at equal {quality}{factor}, {mean}."
+    bits = f"{abs(value):.1f}\u00a0% {more} bits than {anchor}"
+    return typeset(percent(value)), f"{bits} at equal {quality}{factor}, {mean}."
 
 
 def _speed(place: Times) -> str:

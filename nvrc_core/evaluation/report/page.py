@@ -92,9 +92,11 @@ code { font: 0.85em/1.5 ui-monospace, "SF Mono", Menlo, Consolas, "Liberation Mo
   figure { padding: 4px; }
   th, td { padding: 5px 9px; }
   tbody th.t { position: sticky; left: 0; background: var(--card); white-space: normal; overflow-wrap: anywhere;
-    min-width: 136px; max-width: 42vw; }
+    min-width: 148px; max-width: 42vw; }
 }
+@page { size: landscape; margin: 12mm; }
 @media print {
+  html { font-size: 11px; }
   body { background: none; font-size: 11px; }
   main { max-width: none; padding: 0; }
   h2, h3 { break-after: avoid; }
@@ -102,8 +104,9 @@ code { font: 0.85em/1.5 ui-monospace, "SF Mono", Menlo, Consolas, "Liberation Mo
   .scroll { overflow: visible; border: 0; }
   table { font-size: 8.5px; }
   th, td { padding: 2px 5px; }
-  .charts { grid-template-columns: repeat(2, 1fr); }
-  details > * { display: block; }
+  td.t { white-space: normal; }
+  .charts { grid-template-columns: repeat(3, 1fr); }
+  details::details-content { content-visibility: visible; }
 }
 """)
 
