@@ -4,11 +4,13 @@ import multiprocessing
 import os
 import signal
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from multiprocessing.pool import AsyncResult
 from typing import Any
 
+from nvrc_core.errors import ResourceError
 from nvrc_core.evaluation.bench.anchor import AnchorTask
 from nvrc_core.evaluation.bench.fit import FitTask
 from nvrc_core.evaluation.bench.plan import Task
@@ -26,20 +28,31 @@ class _TimeUp(Exception):
 def run(tasks: Sequence[Task], results: Results, on_event: EventHandler, minutes: float | None = None) -> bool:
     """Makes the points of `tasks` (the plan of `results`) that are missing; whether all of them are there.
 
-    After `minutes` it stops at once: the point at work is given up, all others are in the file. Where nvrc fits on a
-    GPU, other encoders work beside it on the processor; else one point at a time, for the sake of the times. Raises
+    After `minutes` a fit at work is given up; another encoder that has begun on this processor ends its point. Where
+    nvrc fits on a GPU, other encoders work beside it; else one point at a time, for the sake of the times. Raises
     whatever a point raises; the points before it are safe.
     """
     deadline = None if minutes is None else time.monotonic() + 60 * minutes
+    beside: dict[Future, int] = {}
 
     def watch(event: Event) -> None:
+        for future in [future for future in beside if future.done() and not future.exception()]:
+            finish_beside(future)  # at once: whatever ends the fit, the point is safe
         if deadline is not None and time.monotonic() > deadline:
             raise _TimeUp
         on_event(event)
 
+    def begin(index: int) -> PointStarted:
+        return PointStarted(len(results) + 1, len(tasks), tasks[index].label)
+
     def finish(index: int, figures: dict[str, Any]) -> None:
         results.add(index, figures)
         on_event(PointFinished(len(results), len(tasks), tasks[index].identity | figures))
+
+    def finish_beside(future: Future) -> None:
+        index = beside.pop(future)
+        on_event(begin(index))
+        finish(index, _outcome(future, tasks[index]))
 
     missing = [index for index in range(len(tasks)) if index not in results]
     if len(missing) < len(tasks):
@@ -47,15 +60,14 @@ def run(tasks: Sequence[Task], results: Results, on_event: EventHandler, minutes
     elsewhere = [i for i in missing if isinstance(tasks[i], AnchorTask)] if _fits_on_gpu(tasks) else []
     try:
         with _workers(len(elsewhere)) as start:
-            pending = {index: start(tasks[index]) for index in elsewhere}
-            for index in (i for i in missing if i not in pending):
-                watch(PointStarted(len(results) + 1, len(tasks), tasks[index].label))
+            beside |= {start(tasks[index]): index for index in elsewhere}
+            for index in (i for i in missing if i not in elsewhere):
+                watch(begin(index))
                 finish(index, tasks[index].run(watch))
-                for ready in [i for i, outcome in pending.items() if outcome.ready()]:
-                    finish(ready, pending.pop(ready).get())
-            for index, outcome in pending.items():
-                watch(PointStarted(len(results) + 1, len(tasks), tasks[index].label))
-                finish(index, _wait(outcome, deadline))
+            if beside:
+                watch(Notice(f"{len(beside)} points of other encoders are still at work"))
+            for future in _as_completed([*beside], deadline):
+                finish_beside(future)
     except _TimeUp:
         on_event(Notice(f"time is up: {len(results)} of {len(tasks)} points are made; the same command goes on"))
         return False
@@ -67,19 +79,34 @@ def _fits_on_gpu(tasks: Sequence[Task]) -> bool:
 
 
 @contextmanager
-def _workers(wanted: int) -> Iterator[Any]:
+def _workers(wanted: int) -> Iterator[Callable[[AnchorTask], Future] | None]:
     """Gives a function that starts a task in another process; what still runs at the end of the block is ended."""
     if not wanted:
         yield None
         return
     count = max(1, min(wanted, MOST_WORKERS, (os.cpu_count() or 1) // CORES_AN_ANCHOR))
+    others = multiprocessing.active_children()
     # Ctrl-C is for the parent, which then ends its workers.
-    with multiprocessing.get_context("spawn").Pool(count, signal.signal, (signal.SIGINT, signal.SIG_IGN)) as pool:
-        yield lambda task: pool.apply_async(task.run)
+    with ProcessPoolExecutor(
+        count, multiprocessing.get_context("spawn"), signal.signal, (signal.SIGINT, signal.SIG_IGN)
+    ) as pool:
+        try:
+            yield lambda task: pool.submit(task.run)
+        finally:
+            for worker in multiprocessing.active_children():
+                if worker not in others:
+                    worker.terminate()
 
 
-def _wait(outcome: AsyncResult, deadline: float | None) -> dict[str, Any]:
+def _outcome(future: Future, task: Task) -> dict[str, Any]:
     try:
-        return outcome.get(None if deadline is None else max(0.0, deadline - time.monotonic()))
-    except multiprocessing.TimeoutError:
+        return future.result()
+    except BrokenProcessPool as error:
+        raise ResourceError(f"a process beside the fits was killed, at the latest at {task.label}") from error
+
+
+def _as_completed(futures: Sequence[Future], deadline: float | None) -> Iterator[Future]:
+    try:
+        yield from as_completed(futures, None if deadline is None else max(0.0, deadline - time.monotonic()))
+    except TimeoutError:
         raise _TimeUp from None

@@ -1,9 +1,18 @@
+import json
+import multiprocessing
 import time
 from dataclasses import dataclass, field
 
 import pytest
+from nvrc_formats.video import VideoFormat
+from nvrc_formats.y4m import Y4mWriter
 
-from nvrc_core.errors import MediaError
+from nvrc_core.errors import MediaError, ResourceError
+from nvrc_core.evaluation.anchors.catalogue import parse_anchor
+from nvrc_core.evaluation.anchors.libav import X264
+from nvrc_core.evaluation.bench import run as run_module
+from nvrc_core.evaluation.bench.anchor import AnchorTask
+from nvrc_core.evaluation.bench.clip import BenchClip
 from nvrc_core.evaluation.bench.results import Results
 from nvrc_core.evaluation.bench.run import run
 from nvrc_core.events import FrameProgress, Notice, PointFinished, PointStarted
@@ -89,3 +98,71 @@ def test_when_time_is_up_the_point_at_work_is_given_up_and_the_rest_is_kept(path
     assert not complete
     assert [point["q"] for point in results] == [10]
     assert events[-1] == Notice("time is up: 1 of 3 points are made; the same command goes on")
+
+
+WAIT_S = 60
+
+
+@pytest.fixture
+def on_gpu(monkeypatch):
+    """As if nvrc fitted on a GPU: other encoders work in processes beside it. None is left at the end."""
+    monkeypatch.setattr(run_module, "_fits_on_gpu", lambda tasks: True)
+    yield
+    assert multiprocessing.active_children() == []
+
+
+@pytest.fixture
+def beside(tmp_path, moving_disc):
+    """A point of x264."""
+    clip = tmp_path / "clip.y4m"
+    with clip.open("wb") as file:
+        writer = Y4mWriter(file, VideoFormat(64, 48))
+        for frame in zip(*moving_disc(4, 48, 64), strict=True):
+            writer.write(frame)
+    return AnchorTask(BenchClip(clip), X264("ultrafast"), 40)
+
+
+@dataclass
+class Fit(Task):
+    """A fit that fails when the results file has a point."""
+
+    path: object = None
+
+    def run(self, on_event):
+        end = time.monotonic() + WAIT_S
+        while not self.path.exists() and time.monotonic() < end:
+            time.sleep(0.01)
+            on_event(FrameProgress("work", 0, None))
+        raise MediaError("damaged")
+
+
+def test_beside_a_gpu_points_of_other_encoders_are_those_made_alone(on_gpu, monkeypatch, path, tmp_path, beside):
+    events = []
+    complete, results = bench(path, [Task(10), beside], events.append)
+    assert complete
+    told = [type(event) for event in events if isinstance(event, PointStarted | PointFinished)]
+    assert told == [PointStarted, PointFinished] * 2
+    monkeypatch.undo()
+    _, alone = bench(tmp_path / "alone.json", [beside])
+    for key in ("bytes", "psnr_yuv", "per_frame"):
+        assert list(results)[-1][key] == list(alone)[-1][key]
+
+
+def test_what_ends_a_fit_on_a_gpu_leaves_the_points_made_beside_it(on_gpu, path, beside):
+    with pytest.raises(MediaError, match="damaged"):
+        bench(path, [Fit(10, path=path), beside])
+    assert [point["series"] for point in json.loads(path.read_text())["points"]] == ["x264_ultrafast"]
+
+
+def test_a_process_that_is_killed_beside_a_gpu_ends_the_bench(on_gpu, path, tmp_path, beside):
+    toml = tmp_path / "killer.toml"
+    toml.write_text(
+        """name = "killer"
+        version = "1"
+        q = [1]
+        encode = "sh -c 'kill -9 $PPID' {yuv} {q} {stream} {recon}"
+        """
+    )
+    with pytest.raises(ResourceError, match=r"killed, at the latest at .*killer, q 1"):
+        bench(path, [Task(10), AnchorTask(beside.clip, parse_anchor(str(toml))[0], 1)])
+    assert [point["series"] for point in json.loads(path.read_text())["points"]] == ["x"]
