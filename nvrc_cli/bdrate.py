@@ -11,6 +11,7 @@ from nvrc_cli.terminal import one_line, say
 
 if TYPE_CHECKING:
     from nvrc_core.evaluation.curves.comparison import ClipResult, Comparison
+    from nvrc_core.evaluation.report.summary import ClipBDRate
 
 
 def bdrate(
@@ -123,15 +124,16 @@ def _figures(comparison: "Comparison") -> dict[str, Any]:
         "unit": metric.unit,
         "method": comparison.method,
         "bd_rate_percent": comparison.mean_percent,
-        "clips": [_clip_figures(result, metric.unit) for result in comparison.clips],
-        "average_curve": comparison.average and _clip_figures(comparison.average, metric.unit),
+        "clips": [clip_figures(result, metric.unit) for result in comparison.clips],
+        "average_curve": comparison.average and clip_figures(comparison.average, metric.unit),
         "only_in_anchor": comparison.only_in_anchor,
         "only_in_test": comparison.only_in_test,
         "warnings": comparison.warnings,
     }
 
 
-def _clip_figures(result: "ClipResult", unit: str) -> dict[str, Any]:
+def clip_figures(result: "ClipResult | ClipBDRate", unit: str) -> dict[str, Any]:
+    """A clip's figures for JSON."""
     bd = result.bd
     overlap = list(bd.overlap) if bd else None
     return {

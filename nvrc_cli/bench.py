@@ -1,5 +1,6 @@
 """`nvrc bench`: nvrc and other encoders on the same frames, point by point, to be interrupted at will."""
 
+import math
 import sys
 from collections.abc import Sequence
 from itertools import groupby
@@ -8,11 +9,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from nvrc_cli.bdrate import clip_figures
 from nvrc_cli.json_output import emit
 from nvrc_cli.options import AsJson, Frames, Quiet, Threads, Verbose, Yes
-from nvrc_cli.outputs import check_target
 from nvrc_cli.progress import open_reporter
 from nvrc_core.errors import UsageError
+from nvrc_core.media.output import STDOUT, check_output
 
 if TYPE_CHECKING:
     from nvrc_core.evaluation.bench.suites import Suite
@@ -78,9 +80,6 @@ def bench(
     Interrupted, the same command goes on where it stopped: every finished point is in the results file. Rates of other
     encoders count their elementary streams, those of nvrc the whole file.
     """
-    for report_file in filter(None, (html, markdown)):
-        check_target(str(output), str(report_file), yes=yes, no=False, as_json=False)
-
     from nvrc_core.devices import processor_name
     from nvrc_core.evaluation.bench.clip import video_files
     from nvrc_core.evaluation.bench.plan import BenchConfig, plan
@@ -95,6 +94,7 @@ def bench(
         require_matplotlib()  # now, not after hours of work
     before = read_results(baseline) if baseline else None
     paths = video_files(clips)
+    _check_reports([report for report in (html, markdown) if report], [*paths, output, baseline], overwrite=yes)
     chosen = suite_named(suite) if suite else None
     if chosen:
         paths = choose_clips(chosen, paths)
@@ -102,7 +102,7 @@ def bench(
         presets=_words(presets) or (chosen.presets if chosen else (DEFAULT_PRESET,)),
         bpp=_rates(bpp, weights, chosen),
         weights=_numbers("--lambda", weights),
-        steps=steps or (chosen.steps if chosen else None),
+        steps=chosen.steps if chosen and steps is None else steps,
         anchors=_anchors(anchors, chosen),
         frames=FrameRange.parse(frames),
         device=device or (chosen.device if chosen else "auto"),
@@ -125,12 +125,22 @@ def bench(
         save_markdown_report(markdown, document, before, overwrite=yes)
     if as_json:
         emit("done", **_figures(output, document, before, len(tasks), complete))
-    else:
+    elif not quiet:
         _print_tables(document)
         if document["points"]:
             from nvrc_core.evaluation.report.text import commit_line
 
             typer.echo(f"{suite}: {commit_line(document, before)}" if suite else commit_line(document, before))
+
+
+def _check_reports(reports: "Sequence[Path]", others: "Sequence[Path | None]", *, overwrite: bool) -> None:
+    """Raises UsageError, before any work, for a report that cannot be written, or that would replace another file."""
+    for index, report in enumerate(reports):
+        if str(report) == STDOUT:
+            raise UsageError("a report needs a file: standard output is for the tables")
+        if report.resolve() in [other.resolve() for other in (*others, *reports[:index]) if other]:
+            raise UsageError(f"{report} is asked for as a report, but has another part in this bench")
+        check_output(report, overwrite)
 
 
 def _figures(
@@ -151,16 +161,9 @@ def _figures(
 
 
 def _bd_rate_figures(entry: "SeriesBDRate") -> dict[str, Any]:
-    clips = [
-        {
-            "clip": clip.clip,
-            "bd_rate_percent": clip.bd.percent if clip.bd else None,
-            "overlap": clip.bd.overlap if clip.bd else None,
-            "warnings": clip.bd.warnings if clip.bd else (),
-            "reason": clip.reason,
-        }
-        for clip in entry.clips
-    ]
+    from nvrc_core.evaluation.curves.quality_metrics import find_metric
+
+    clips = [clip_figures(clip, find_metric(entry.metric).unit) for clip in entry.clips]
     names = {"series": entry.series, "anchor": entry.anchor, "metric": entry.metric}
     return names | {"bd_rate_percent": entry.mean_percent, "clips": clips}
 
@@ -190,14 +193,16 @@ def _print_tables(document: "Document") -> None:
 def _frame_lines(rows: "Sequence[RDRow]") -> list[str]:
     """Quality over time of nvrc's points."""
     from nvrc_core.evaluation.report.points import frame_values, is_nvrc
-    from nvrc_core.evaluation.report.text import shows_blocks, sparkline
+    from nvrc_core.evaluation.report.text import fixed, shows_blocks, sparkline
 
     lines = []
     for row in rows:
         values = frame_values(row.point, "psnr_yuv")
-        if is_nvrc(row.point) and len(values) > 1:
+        finite = [value for value in values if math.isfinite(value)]
+        if is_nvrc(row.point) and len(finite) > 1:
             line = sparkline(values, ascii=not shows_blocks(sys.stdout), width=SPARKLINE_WIDTH)
-            lines.append(f"{row.series} {row.bpp:.4f}: {line} {min(values):.1f} to {max(values):.1f} dB by frame")
+            ends = f"{min(finite):.1f} to {max(finite):.1f} dB by frame"
+            lines.append(f"{row.series} {fixed(row.bpp, 4)}: {line} {ends}")
     return lines
 
 

@@ -41,11 +41,12 @@ def parse_size(text: str) -> tuple[int, int]:
 
 def parse_rate(text: str) -> Fraction:
     """Read frames per second: "25", "23.976" or "30000/1001". Raises UsageError."""
+    # Without exponents: Fraction computes all digits of 1e999999999.
     try:
-        rate = Fraction(text) if len(text) <= 20 else None
+        rate = Fraction(text) if re.fullmatch(r"[0-9./]{1,20}", text) else None
     except (ValueError, ZeroDivisionError):
         rate = None
-    if rate is None or not rate > 0:
+    if not rate:
         raise UsageError(f"--fps {text} is not a positive number or fraction, such as 25 or 30000/1001")
     return rate
 

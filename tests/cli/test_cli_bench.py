@@ -111,6 +111,7 @@ def test_json_tells_of_every_point_and_ends_with_the_comparison(nvrc, clip, fini
     done = lines[-1]
     assert done["event"] == "done"
     assert (done["points"], done["total"], done["complete"]) == (4, 4, True)
+    assert {"clip", "overlap_db", "bd_quality", "reason"} <= done["bd_rates"][0]["clips"][0].keys()
     assert {(entry["series"], entry["anchor"], entry["metric"]) for entry in done["bd_rates"]} == {
         ("nvrc_draft_12", "x264_ultrafast", metric) for metric in ("psnr_yuv", "psnr_y")
     }
@@ -148,12 +149,54 @@ def test_points_of_another_bench_are_kept_from_harm(nvrc, clip, finished, tmp_pa
         (["--baseline", "/nowhere.json"], "cannot read /nowhere.json"),
         (["--frames", "5:5"], "empty"),
         (["--html", "/nowhere/report.html"], "does not exist"),
+        (["--html", "-"], "a report needs a file"),
+        (["--steps", "0"], "--steps 0"),
+        (["-o", "-"], "results need a file"),
+        (["-o", "/dev/null"], "results need a file"),
     ],
 )
 def test_a_request_that_makes_no_sense(refused, clip, tmp_path, arguments, words):
     output = tmp_path / "results.json"
     assert words in refused(2, "bench", clip, "-o", output, *arguments)
     assert not output.exists()
+
+
+def test_a_report_never_replaces_what_the_bench_reads_or_writes(refused, clip, finished, tmp_path):
+    own, folder = tmp_path / "own.mkv", tmp_path / "folder"
+    folder.mkdir()
+    own.write_bytes(clip.read_bytes())
+    inside, before, output = folder / "inside.mkv", tmp_path / "before.json", tmp_path / "results.json"
+    inside.write_bytes(clip.read_bytes())
+    before.write_bytes(finished[0].read_bytes())
+    for report in (own, inside, before, output):
+        message = refused(2, *command(own, output, folder, "--baseline", before, "--html", report, "-y"))
+        assert "has another part in this bench" in message
+    both = tmp_path / "report"
+    assert "another part" in refused(2, *command(own, output, "--html", both, "--markdown", both))
+    assert own.read_bytes() == inside.read_bytes() == clip.read_bytes()
+    assert before.read_bytes() == finished[0].read_bytes()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"bpp": None},
+        {"bpp": 10**400, "psnr_yuv": -(10**400), "encode_s": 10**400},
+        {"per_frame": {"psnr_yuv": [None, float("nan"), "x"]}},
+    ],
+    ids=["null", "huge", "nan"],
+)
+def test_results_edited_by_hand_still_make_reports(nvrc, clip, finished, tmp_path, change):
+    output = tmp_path / "results.json"
+    document = json.loads(finished[0].read_text())
+    output.write_text(json.dumps(document | {"points": [point | change for point in document["points"]]}))
+    outcome = nvrc(*command(clip, output, "--html", tmp_path / "report.html", "--baseline", output))
+    assert outcome.returncode == 0, outcome.stderr
+
+
+def test_quiet_prints_nothing(nvrc, clip, finished):
+    outcome = nvrc(*command(clip, finished[0], "-q"))
+    assert (outcome.returncode, outcome.stdout, outcome.stderr) == (0, "", "")
 
 
 def test_two_clips_of_one_name_are_refused(refused, clip, tmp_path):

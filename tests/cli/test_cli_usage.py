@@ -73,6 +73,7 @@ def test_presets_lists_names_and_what_they_are_for(nvrc):
         (["encode", "in.yuv", "-o", "out.nvrc"], "needs both --size WxH and --fps R"),
         (["encode", "in.yuv", "-o", "out.nvrc", "--size", "64x", "--fps", "25"], "--size 64x"),
         (["encode", "in.yuv", "-o", "out.nvrc", "--size", "64x64", "--fps", "0/0"], "--fps 0/0"),
+        (["encode", "in.yuv", "-o", "out.nvrc", "--size", "64x64", "--fps", "1e999999999"], "--fps 1e999999999"),
         (["encode", "in.mkv", "-o", "-", "--json"], "--json and -o - both need standard output"),
         (["encode", "in.mkv", "-o", "no/out.nvrc"], "no does not exist"),
         (["encode", "in.mkv", "-o", "."], "is a directory"),

@@ -14,6 +14,7 @@ TOML file. Commands run without a shell in a temporary folder, one at a time, fo
 threads = N, which only goes into the record, and device = "cpu" or whatever it runs on.
 """
 
+import math
 import shlex
 import string
 import subprocess
@@ -134,7 +135,7 @@ class ExternalAnchor(Anchor):
 
     def _written(self, what: str, folder: Path, kind: str) -> Path:
         path = folder / FILES[kind]
-        if not path.is_file():
+        if not path.is_file() or not path.stat().st_size:
             raise ResourceError(f"{self.codec}: {what} did not write {{{kind}}}")
         return path
 
@@ -202,7 +203,7 @@ def _check_keys(described: dict[str, object], path: str | Path) -> None:
     missing = [key for key in _REQUIRED if key not in described]
     if missing:
         raise UsageError(f"{path}: {', '.join(missing)} missing")
-    if not all(type(q) in (int, float) for q in described["q"]):
+    if not all(type(q) in (int, float) and math.isfinite(q) for q in described["q"]):
         raise UsageError(f"{path}: q must be {_KINDS[list]}")
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from nvrc_core import __version__
 from nvrc_core.errors import UsageError
 from nvrc_core.evaluation.curves.rd_points import RD_FORMAT, RD_VERSION
-from nvrc_core.media.output import atomic_output, check_output
+from nvrc_core.media.output import STDOUT, atomic_output, check_output, is_special
 
 Point = dict[str, Any]
 Identity = Mapping[str, Any]
@@ -26,14 +26,16 @@ class Results:
     def __init__(self, path: Path, plan: Sequence[Identity], processor: str, *, drop_others: bool) -> None:
         """Takes up the points of an existing file.
 
-        Raises UsageError where the file cannot be written, is no results file, or holds points that the plan does not
-        (another clip, rate, version): they are dropped if `drop_others`, and otherwise kept from harm.
+        Raises UsageError where the file cannot be written, is a pipe or no results file, or holds points that the plan
+        does not (another clip, rate, version): they are dropped if `drop_others`, and otherwise kept from harm.
         """
         self.path = path
         self._plan = [dict(identity) for identity in plan]
         self._points: dict[int, Point] = {}
         head = {"format": RD_FORMAT, "version": RD_VERSION, "nvrc": __version__, "processor": processor}
         self._head = head | {"date": datetime.date.today().isoformat()}
+        if str(path) == STDOUT or is_special(path):
+            raise UsageError(f"results need a file, to go on from after an interruption; {path} is none")
         check_output(path, overwrite=True)
         if path.exists():
             self._take_up(drop_others)

@@ -8,6 +8,7 @@ Fields are separated by commas, semicolons or tabs; with semicolons and tabs, de
 import csv
 import io
 import math
+import re
 from fractions import Fraction
 from typing import Any
 
@@ -19,6 +20,8 @@ SEPARATORS = ",;\t"
 OTHER_NAMES = {"bitrate": "kbps", "bitrate_kbps": "kbps", "fps": "frame_rate", "sequence": "clip"}
 TEXT_COLUMNS = ("clip", "series", "codec", "preset", "rgb")
 NUMBER_COLUMNS = ("bpp", "kbps", *METRICS)
+# Without exponents: Fraction computes all digits of 1e999999999.
+_RATE = re.compile(r"[0-9]{1,12}(\.[0-9]{0,17}|/[0-9]{1,12})?")
 COUNT_COLUMNS = ("width", "height", "frames")
 
 
@@ -95,8 +98,9 @@ def bits_per_pixel(record: Record, place: str) -> float:
         fields = ", ".join("fps" if key == "frame_rate" else key for key in missing)
         raise UsageError(f"{place} gives no bpp, and no {fields} to compute it from kbit/s")
     try:
-        rate = Fraction(str(record["frame_rate"]))
+        text = str(record["frame_rate"]).strip()
+        rate = Fraction(text if _RATE.fullmatch(text) else 0)
         return float(record["kbps"]) * 1000 / float(record["width"] * record["height"] * rate)
-    except (TypeError, ValueError, ZeroDivisionError) as error:
+    except (TypeError, ValueError, ZeroDivisionError, OverflowError) as error:
         size = f"{record['width']} x {record['height']} at {record['frame_rate']} frames per second"
         raise UsageError(f"{place}: {record['kbps']} kbit/s of {size} are no rate of a video") from error

@@ -45,8 +45,8 @@ def _parse(text: str, path: str | Path) -> Any:
         if error.msg != "Extra data":  # what a second line is called
             raise UsageError(f"{path} is not JSON: {error}") from error
         return [_parse_line(line, f"{path}, line {n}") for n, line in enumerate(text.splitlines(), 1) if line.strip()]
-    except RecursionError as error:
-        raise UsageError(f"{path} is not a file of points: too many brackets inside each other") from error
+    except (RecursionError, ValueError) as error:
+        raise UsageError(f"{path} is not a file of points: {_fault(error)}") from error
 
 
 def _parse_line(line: str, place: str) -> Any:
@@ -54,6 +54,13 @@ def _parse_line(line: str, place: str) -> Any:
         return json.loads(line)
     except json.JSONDecodeError as error:
         raise UsageError(f"{place} is not JSON: {error.msg} at column {error.colno}") from error
+    except (RecursionError, ValueError) as error:
+        raise UsageError(f"{place} is not a point: {_fault(error)}") from error
+
+
+def _fault(error: Exception) -> str:
+    """What is wrong with JSON that is well-formed."""
+    return "too many brackets inside each other" if isinstance(error, RecursionError) else "a number is too long"
 
 
 def _own_points(document: Any, path: str | Path) -> list[Record]:

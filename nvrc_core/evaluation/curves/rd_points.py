@@ -67,7 +67,10 @@ def to_rd_points(points: list[Record], metric: str, place: str) -> list[RDPoint]
         value = point.get(key)
         if isinstance(value, bool) or not isinstance(value, int | float):
             raise UsageError(f"{place}: a point has no number for {key!r}, only {listed(point)}")
-        return value
+        try:
+            return float(value)
+        except OverflowError:
+            raise UsageError(f"{place}: a point's {key!r} is beyond all numbers of quality and rate") from None
 
     found = sorted({series_name(point) for point in points})
     if len(found) > 1:

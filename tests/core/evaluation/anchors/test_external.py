@@ -1,5 +1,6 @@
 """Encoders with a command line: a small one, written here, and every way in which one can fail."""
 
+import math
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -104,7 +105,9 @@ def test_ten_bit_samples_go_and_come_as_pairs_of_bytes(describe, drifting_clip):
 
 def test_a_command_gets_the_clips_facts(describe, planes, video, tmp_path):
     facts = "{width} {height} {fps} {fps_rounded} {frames} {q} {bit_depth}"
-    program = f'import sys; open("{tmp_path}/facts", "w").write(" ".join(sys.argv[1:])); open("stream.bin", "w")'
+    program = (
+        f'import sys; open("{tmp_path}/facts", "w").write(" ".join(sys.argv[1:])); open("stream.bin", "w").write("x")'
+    )
     line = f"'{sys.executable}' -c '{program}' {facts} {{yuv}} {{stream}}".replace('"', '\\"')
     load_external(describe(encode=line)).encode(planes, video, 27.5)
     assert (tmp_path / "facts").read_text() == "80 64 30000/1001 30 6 27.5 8 input.yuv stream.bin"
@@ -117,6 +120,13 @@ def test_the_example_in_the_documentation_is_accepted(tmp_path):
     command = load_external(path).command(VideoFormat(352, 288), 27)
     assert command.startswith(f"TAppEncoderStatic -c {tmp_path}/encoder_randomaccess_main.cfg -i input.yuv -wdt 352")
     assert command.endswith("-fr 25 -f FRAMES -q 27 --InputBitDepth=8 -b stream.bin")
+
+
+def test_the_example_on_the_page_about_benchmarks_is_accepted(tmp_path):
+    page = (Path(__file__).parents[4] / "docs/benchmarks/README.md").read_text()
+    path = tmp_path / "hm.toml"
+    path.write_text(page.split("```toml\n")[1].split("```")[0])
+    assert load_external(path).default_q == (22, 27, 32, 37)
 
 
 def test_threads_and_device_are_for_the_record(describe, planes, video):
@@ -156,6 +166,8 @@ def test_frames_that_do_not_fit_are_refused(describe, planes, video):
         measure(load_external(describe(decode=decode)), planes, video, 4)
     with pytest.raises(ResourceError, match="gave back 5 frames of 6"):
         measure(Cropped(anchor, [plane[1:] for plane in planes]), planes, video, 4)
+    with pytest.raises(ResourceError, match=r"encode did not write \{stream\}"):
+        measure(load_external(describe(encode="touch {stream} {yuv} {q}")), planes, video, 4)
     other = VideoFormat(82, 64)
     stream = anchor.encode(planes, video, 4).stream
     with pytest.raises(ResourceError, match=r"wrote 46080 bytes as \{recon\}, which are not frames of 7872 bytes"):
@@ -191,6 +203,7 @@ class Cropped:
         ({"colour": "red"}, "unknown key 'colour'; there are name, version, q, encode, decode, threads, device"),
         ({"q": None, "version": None}, "version, q missing"),
         ({"q": []}, "q must be a list of numbers"),
+        ({"q": [math.nan]}, "q must be a list of numbers"),
         ({"q": ["a"]}, "q must be a list of numbers"),
         ({"threads": -1}, "threads must be a whole number above 0"),
         ({"name": 3}, "name must be text"),

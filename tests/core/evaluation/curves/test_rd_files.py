@@ -82,6 +82,9 @@ def test_curves_are_grouped_by_clip_and_selected_by_series_or_codec(write):
         ('[{"bpp": "1", "psnr_yuv": 30}]', "no number for 'bpp'"),
         ('[{"bpp": 1, "psnr_yuv": null}]', "no number for 'psnr_yuv'"),
         ("[" * 100_000, "too many brackets"),
+        ("{}\n" + "[" * 100_000, "line 2 is not a point: too many brackets"),
+        (f'[{{"bpp": {"1" * 5000}, "psnr_yuv": 30}}]', "a number is too long"),
+        (f'[{{"bpp": {"1" * 400}, "psnr_yuv": 30}}]', "'bpp' is beyond all numbers"),
     ],
 )
 def test_bad_files_are_refused(write, content, message):
@@ -139,6 +142,8 @@ def test_csv_holds_clips_series_and_rates_in_kbit_per_second(write):
             "kbps,psnr_y,width,height,fps\n1,30,64,64,0\n",
             "64 x 64 at 0 frames per second are no rate",
         ),
+        ("kbps,psnr_y,width,height,fps\n1,30,64,64,1e999999999\n", "at 1e999999999 frames"),
+        (f"kbps,psnr_y,width,height,fps\n1,30,{'9' * 400},64,25\n", "no rate of a video"),
         ("kbps,psnr_y,width,height,fps\n1,30,64,64,x\n", "line 2: 1.0 kbit/s of 64 x 64 at x frames"),
         ('bpp,psnr_y\n1,"30\n', "line 2 is not CSV: unexpected end of data"),
         ("bpp,psnr_y\n", "no rate-distortion points"),
