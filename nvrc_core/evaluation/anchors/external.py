@@ -15,7 +15,9 @@ threads = N, which only goes into the record, and device = "cpu" or whatever it 
 """
 
 import math
+import os
 import shlex
+import signal
 import string
 import subprocess
 import tempfile
@@ -124,12 +126,27 @@ class ExternalAnchor(Anchor):
     def _run(self, what: str, words: tuple[str, ...], values: dict[str, str], folder: Path) -> None:
         command = [word.format_map(values) for word in words]
         try:
-            done = subprocess.run(command, cwd=folder, stdin=subprocess.DEVNULL, capture_output=True, check=False)
+            process = subprocess.Popen(
+                command,
+                cwd=folder,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                start_new_session=True,  # so that what the command has started ends with it
+            )
         except OSError as error:
             raise ResourceError(f"{self.codec}: {what} cannot run {command[0]}: {error.strerror}") from error
-        if done.returncode:
-            kind = f"exit status {done.returncode}" if done.returncode > 0 else f"signal {-done.returncode}"
-            said = (done.stderr.strip() or done.stdout.strip()).decode(errors="replace").splitlines()
+        with process:
+            try:
+                stdout, stderr = process.communicate()
+            except BaseException:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
+                raise
+        status = process.returncode
+        if status:
+            kind = f"exit status {status}" if status > 0 else f"signal {-status}"
+            said = (stderr.strip() or stdout.strip()).decode(errors="replace").splitlines()
             last = said[-1].strip() if said else "it says nothing"
             raise ResourceError(f"{self.codec}: {what} ended with {kind}: {last}")
 

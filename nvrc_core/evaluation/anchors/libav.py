@@ -90,8 +90,9 @@ class LibavAnchor(Anchor):
                 for plane, target in zip(to_coded(frame_planes, video, coded), frame.planes, strict=True):
                     _samples(target, coded)[:, : plane.shape[1]] = plane
                 frame.pts, frame.time_base = index, encoder.time_base
-                yield from map(bytes, encoder.encode(frame))
-            yield from map(bytes, encoder.encode(None))
+                yield from map(bytes, encoder.encode_lazy(frame))
+            # Lazily: an interrupt waits for a packet, not for all frames that the encoder still holds.
+            yield from map(bytes, encoder.encode_lazy(None))
         except av.error.FFmpegError as error:
             settings = " ".join(f"{name}={value}" for name, value in options.items())
             size = f"{coded.width}x{coded.height}"

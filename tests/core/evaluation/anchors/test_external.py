@@ -1,7 +1,11 @@
 """Encoders with a command line: a small one, written here, and every way in which one can fail."""
 
 import math
+import os
+import queue
+import signal
 import sys
+import threading
 from dataclasses import replace
 from pathlib import Path
 
@@ -151,6 +155,24 @@ def test_a_failure_of_the_command_is_one_line(describe, planes, video, program, 
     assert str(caught.value).endswith(message)
     assert str(caught.value).startswith("rounder: encode ")
     assert "\n" not in str(caught.value)
+
+
+def test_an_interrupt_ends_what_the_command_has_started(describe, planes, video, tmp_path):
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+    encode = f"sh -c '(sleep 0.5; echo up; sleep 60) > {fifo} & wait' {{yuv}} {{q}} {{stream}}"
+    signs = queue.Queue()
+
+    def watch() -> None:
+        with fifo.open() as reader:
+            signs.put(reader.readline())
+            os.kill(os.getpid(), signal.SIGINT)
+            signs.put(reader.read())  # ends when nobody writes any more
+
+    threading.Thread(target=watch, daemon=True).start()
+    with pytest.raises(KeyboardInterrupt):
+        load_external(describe(encode=encode)).encode(planes, video, 4)
+    assert [signs.get(timeout=30), signs.get(timeout=30)] == ["up\n", ""]
 
 
 def test_a_program_that_is_not_there_is_named(describe, planes, video):

@@ -154,7 +154,8 @@ def test_what_ends_a_fit_on_a_gpu_leaves_the_points_made_beside_it(on_gpu, path,
     assert [point["series"] for point in json.loads(path.read_text())["points"]] == ["x264_ultrafast"]
 
 
-def test_a_process_that_is_killed_beside_a_gpu_ends_the_bench(on_gpu, path, tmp_path, beside):
+def test_a_process_that_is_killed_beside_a_gpu_ends_the_bench(on_gpu, monkeypatch, path, tmp_path, beside):
+    monkeypatch.setenv("TMPDIR", str(tmp_path))  # what is killed cannot tidy up
     toml = tmp_path / "killer.toml"
     toml.write_text(
         """name = "killer"
