@@ -205,6 +205,10 @@ def test_two_clips_of_one_name_are_refused(refused, clip, tmp_path):
     assert "two clips are called square.mkv" in refused(2, "bench", clip, other, "-o", tmp_path / "results.json")
 
 
+def test_a_name_that_no_file_can_have(refused, tmp_path):
+    assert "name too long" in refused(3, "bench", "a" * 5000, "-o", tmp_path / "results.json")
+
+
 def test_a_clip_that_is_none(refused, tmp_path):
     wrong = tmp_path / "wrong.mkv"
     wrong.write_text("no video")

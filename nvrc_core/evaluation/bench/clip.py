@@ -56,13 +56,19 @@ def _read(path: Path, frames: FrameRange) -> Clip:
 
 
 def video_files(paths: Iterable[Path]) -> list[Path]:
-    """The files named, and the videos of the folders named, by name. Raises UsageError for a folder without any."""
+    """The files named, and the videos of the folders named, by name.
+
+    Raises UsageError for a folder without any, MediaError for one that cannot be looked into.
+    """
     found = []
     for path in paths:
-        inside = (
-            sorted(file for file in path.iterdir() if file.suffix.lower() in VIDEO_SUFFIXES) if path.is_dir() else []
-        )
-        if path.is_dir() and not inside:
+        try:
+            is_folder = path.is_dir()
+            inside = sorted(path.iterdir()) if is_folder else []
+        except OSError as error:
+            raise MediaError(f"{path} cannot be looked into: {error.strerror}") from error
+        inside = [file for file in inside if file.suffix.lower() in VIDEO_SUFFIXES]
+        if is_folder and not inside:
             raise UsageError(f"{path} is a folder without videos ({', '.join(sorted(VIDEO_SUFFIXES))})")
         found += inside or [path]
     return found
