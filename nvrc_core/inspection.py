@@ -25,7 +25,7 @@ def describe(source: str) -> dict[str, Any]:
                 "variable_frame_rate": bool(segment.header.durations),
                 "seconds": _seconds(segment.header, stream.header.video),
                 "representation": {"kind": segment.header.representation.KIND, **asdict(segment.header.representation)},
-                "parameters": segment.header.representation.parameter_count(segment.header.frames),
+                "parameters": segment.header.representation.parameter_count(segment.header.frames, stream.header.video),
                 "symbol_hash": segment.header.symbol_hash.hex(),
                 "picture_hash": segment.header.picture_hash.hex(),
             }

@@ -23,7 +23,7 @@ from nvrc_formats.errors import (
     UnknownChunkError,
     VersionError,
 )
-from nvrc_formats.header import check_int, read_record, unpack_strict
+from nvrc_formats.records import check_int, read_record, unpack_strict
 
 # As in PNG: a byte that no text has, the name, and line ends that a transfer "as text" would damage.
 MAGIC = b"\x89NVRC\r\n\x1a"

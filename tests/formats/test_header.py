@@ -14,6 +14,7 @@ from nvrc_formats import limits
 from nvrc_formats.errors import FormatError, HeaderError, LimitError
 from nvrc_formats.header import (
     HinervShape,
+    MotionWaveletShape,
     SegmentHeader,
     Settings,
     StreamHeader,
@@ -39,6 +40,8 @@ SHAPE = HinervShape(
     (200, 45, 80), 2, 4, (224, 112, 56, 28), (3, 2, 2, 2), (3, 3, 3, 1), 4, (8, 4, 2, 1), 3, output_stride=1
 )
 SEGMENT = SegmentHeader(600, 300, (), SHAPE, b"symbols!", b"pictures")
+WAVELETS = MotionWaveletShape((0, 32, 48), channels=16, blocks=2)
+WAVELET_SEGMENT = SegmentHeader(600, 49, (), WAVELETS, b"symbols!", b"pictures")
 
 text = st.text(st.characters(min_codepoint=32, max_codepoint=126), min_size=1, max_size=limits.MAX_TEXT_CHARS)
 terms = st.integers(1, limits.MAX_TERM)
@@ -85,13 +88,21 @@ def shapes(draw) -> HinervShape:
 
 
 @st.composite
+def wavelet_shapes(draw, frames: int) -> MotionWaveletShape:
+    between = draw(st.sets(st.integers(0, frames - 1)))
+    keys = tuple(sorted({0, frames - 1, *between}))
+    return MotionWaveletShape(keys, draw(st.integers(1, limits.MAX_CHANNELS)), draw(st.integers(0, limits.MAX_DEPTH)))
+
+
+@st.composite
 def segments(draw) -> SegmentHeader:
     frames = draw(st.integers(1, 40))
     ticks = st.integers(1, limits.MAX_DURATION_TICKS)
     durations = draw(st.just([]) | st.lists(ticks, min_size=frames, max_size=frames))
     hashes = st.binary(min_size=8, max_size=8)
     first = draw(st.integers(0, limits.MAX_FRAMES - 40))
-    return SegmentHeader(first, frames, tuple(durations), draw(shapes()), draw(hashes), draw(hashes))
+    shape = draw(shapes() | wavelet_shapes(frames))
+    return SegmentHeader(first, frames, tuple(durations), shape, draw(hashes), draw(hashes))
 
 
 @given(streams)
@@ -132,9 +143,22 @@ def test_segment_golden():
     )
 
 
-def test_largest_segment_header_fits():
-    ticks = (limits.MAX_DURATION_TICKS,) * limits.MAX_SEGMENT_FRAMES
-    header = dataclasses.replace(SEGMENT, first_frame=0, frames=limits.MAX_SEGMENT_FRAMES, durations=ticks)
+def test_wavelet_segment_golden():
+    assert pack_segment(WAVELET_SEGMENT, b"coded") == bytes.fromhex(
+        "2600"  # 38 bytes of header
+        "96 cd0258 31 90"  # six fields: from frame 600 on 49 frames, all of the same duration
+        "94 a4 6d637731"  # "mcw1"
+        "93 00 20 30 10 02"  # three keys, 16 channels, 2 blocks
+        "c408 73796d626f6c7321  c408 7069637475726573"  # the hashes
+        "636f646564"  # the coded symbols
+    )
+
+
+@pytest.mark.parametrize("shape", [SHAPE, MotionWaveletShape(tuple(range(limits.MAX_SEGMENT_FRAMES)), 4096, 64)])
+def test_largest_segment_header_fits(shape):
+    frames = limits.MAX_SEGMENT_FRAMES
+    ticks = (limits.MAX_DURATION_TICKS,) * frames
+    header = SegmentHeader(limits.MAX_FRAMES - frames, frames, ticks, shape, b"symbols!", b"pictures")
     assert unpack_segment(pack_segment(header, b""))[0] == header
 
 
@@ -144,12 +168,21 @@ def test_parameter_count():
     # Stage 0 alone: codes of 8, 16, 32 channels for 600, 300, 150 frames, joined to 224 channels; three blocks.
     stage = 9 * (600 * 8 + 300 * 16 + 150 * 32) + 224 * (8 + 16 + 32) + 3 * (9 * 224 + 2 * 4 * 224 * 224)
     one_stage = HinervShape((200, 45, 80), 2, 4, (224,), (3,), (3,), 4, (8,), 3, 1)
-    assert one_stage.parameter_count(600) == grids + stem + stage + 3 * 224
+    assert one_stage.parameter_count(600, VIDEO) == grids + stem + stage + 3 * 224
     # A narrower second stage without local grids: its first block goes from 224 to 112 channels.
     two_stages = HinervShape((200, 45, 80), 2, 4, (224, 112), (3, 2), (3, 1), 4, (8, 0), 3, 2)
     second = 9 * 224 + 4 * 112 * 224 + 4 * 112 * 112
-    assert two_stages.parameter_count(600) == grids + stem + stage + second + 6 * 112
+    assert two_stages.parameter_count(600, VIDEO) == grids + stem + stage + second + 6 * 112
     assert SHAPE.rendered_size == (1080, 1920)
+
+
+def test_parameter_count_of_wavelets():
+    # As many values as samples of the picture in whole cells of 16 by 16, and 5 of motion in each cell.
+    cells = 49 * 120 * 68
+    network = 18 * 16 + 2 * (9 * 16 + 2 * 16 * 16 + 2 * 16 * 16) + 6 * 9 * 16
+    assert WAVELETS.coarsest_size(VIDEO) == (68, 120)
+    assert WAVELETS.parameter_count(49, VIDEO) == cells * (256 + 128 + 5) + network
+    assert WAVELETS.coarsest_size(VideoFormat(1, 17)) == (2, 1)
 
 
 def fields_of(payload: bytes) -> list:
@@ -244,6 +277,29 @@ SEGMENT_FAULTS = [
 ]
 
 
+WAVELET_FAULTS = [
+    ((3, 1), [], "keys"),
+    ((3, 1), None, "keys"),
+    ((3, 1), 48, "keys"),
+    ((3, 1), [1, 48], "keys\\[0\\] is 1"),
+    ((3, 1), [0, 32, 32, 48], "keys\\[2\\] is 32, not above 32"),
+    ((3, 1), [0, 47, 46, 48], "keys\\[2\\] is 46, not above 47"),
+    ((3, 1), [0, -1, 48], "keys\\[1\\]"),
+    ((3, 1), [0, limits.MAX_SEGMENT_FRAMES], "keys\\[1\\]"),
+    ((3, 1), [0, True, 48], "keys\\[1\\]"),
+    ((3, 1), [0, 1.5, 48], "keys\\[1\\]"),
+    ((3, 2), 0, "channels"),
+    ((3, 2), limits.MAX_CHANNELS + 1, "channels"),
+    ((3, 2), [16], "channels"),
+    ((3, 3), -1, "blocks"),
+    ((3, 3), limits.MAX_DEPTH + 1, "blocks"),
+    ((3, 3), None, "blocks"),
+    ((3,), ["mcw1", [0, 48], 16], "representation"),
+    ((3, 0), "mcw2", "'mcw2', which needs a newer version"),
+    ((3, 0), "hinerv2", "representation"),
+]
+
+
 @pytest.mark.parametrize(("path", "value", "message"), STREAM_FAULTS)
 def test_stream_header_refuses(path, value, message):
     with pytest.raises(HeaderError, match=message):
@@ -261,10 +317,44 @@ def test_segment_header_refuses(path, value, message):
         unpack_segment(segment_payload(with_field(fields, path, value)))
 
 
+@pytest.mark.parametrize(("path", "value", "message"), WAVELET_FAULTS)
+def test_wavelet_header_refuses(path, value, message):
+    fields = fields_of(pack_segment(WAVELET_SEGMENT, b"")[2:])
+    with pytest.raises(HeaderError, match=message):
+        unpack_segment(segment_payload(with_field(fields, path, value)))
+
+
+@pytest.mark.parametrize("frames", [48, 50])
+def test_keys_end_with_the_segment(frames: int):
+    WAVELET_SEGMENT.check_against(VIDEO, 600)
+    with pytest.raises(HeaderError, match=f"the last of the keys is 48, not frame {frames - 1}"):
+        dataclasses.replace(WAVELET_SEGMENT, frames=frames).check_against(VIDEO, 600)
+
+
+def test_wavelet_grids_are_bounded_as_a_whole():
+    """Frames and pictures that are each allowed are together too much; so is a network of allowed width and depth."""
+    frames = limits.MAX_SEGMENT_FRAMES
+    long = SegmentHeader(0, frames, (), MotionWaveletShape((0, frames - 1), 1, 0), b"symbols!", b"pictures")
+    long.check_against(dataclasses.replace(VIDEO, width=16, height=16), 0)
+    wide = dataclasses.replace(WAVELET_SEGMENT, representation=MotionWaveletShape((0, 48), 4096, 64))
+    for header, video in (
+        (long, VIDEO),
+        (long, dataclasses.replace(VIDEO, width=16384, height=16384)),
+        (wide, dataclasses.replace(VIDEO, width=16, height=16)),
+    ):
+        tracemalloc.start()
+        with pytest.raises(LimitError, match="parameters"):
+            header.check_against(video, header.first_frame)
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert peak < 100_000
+
+
 def test_network_size_is_bounded_as_a_whole():
     fields = fields_of(pack_segment(SEGMENT, b"")[2:])
+    header, _ = unpack_segment(segment_payload(with_field(fields, (3, 1), [8192, 1365, 1365])))
     with pytest.raises(LimitError, match="parameters"):
-        unpack_segment(segment_payload(with_field(fields, (3, 1), [8192, 1365, 1365])))
+        header.check_against(VIDEO, 600)
 
 
 def test_dataclasses_refuse_what_parsers_refuse():
@@ -291,6 +381,10 @@ def test_fields_of_a_newer_minor_version_are_ignored():
     for record in (fields, fields[3]):
         record.extend(["new", [1, [2]], None, 2.5])
     assert unpack_segment(segment_payload(msgpack.packb(fields)) + b"coded") == (SEGMENT, b"coded")
+    fields = fields_of(pack_segment(WAVELET_SEGMENT, b"")[2:])
+    for record in (fields, fields[3]):
+        record.extend(["new", [1, [2]], None, 2.5])
+    assert unpack_segment(segment_payload(msgpack.packb(fields))) == (WAVELET_SEGMENT, b"")
 
 
 def test_missing_fields_are_refused():

@@ -78,9 +78,10 @@ def shapes(draw: st.DrawFn) -> HinervShape:
 
 @given(shapes(), st.integers(1, 9))
 def test_parameters_are_those_of_the_header_and_biases(shape: HinervShape, frames: int):
-    specs = Hinerv(shape, whole(shape), frames).specs
+    video = whole(shape)
+    specs = Hinerv(shape, video, frames).specs
     assert len({spec.name for spec in specs}) == len(specs)
-    assert sum(spec.size for spec in specs if spec.kind != "bias") == shape.parameter_count(frames)
+    assert sum(spec.size for spec in specs if spec.kind != "bias") == shape.parameter_count(frames, video)
     biases = shape.channels[0] + 6  # stem and head
     width = shape.channels[0]
     for stage, depth in enumerate(shape.depths):

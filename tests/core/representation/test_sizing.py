@@ -53,7 +53,7 @@ def test_more_bits_never_make_less(preset: str):
     shapes = [shape_of(preset, QCIF, 32, bits) for bits in RATES]
     widths = [shape.channels[0] for shape in shapes]
     assert widths == sorted(widths)
-    counts = [shape.parameter_count(32) for shape in shapes]
+    counts = [shape.parameter_count(32, QCIF) for shape in shapes]
     # The few grid channels are whole numbers: a wider network may leave room for one less.
     assert all(later > 0.9 * earlier for earlier, later in itertools.pairwise(counts))
     assert counts[-1] > 5 * counts[0]
@@ -67,7 +67,7 @@ def test_parameters_are_worth_their_bits(preset: str, video: VideoFormat):
     smallest, largest = (shape_of(preset, video, 32, bits) for bits in (1, 1e12))
     for bits in RATES:
         shape = shape_of(preset, video, 32, bits)
-        worth = shape.parameter_count(32) * profile.bits_per_parameter
+        worth = shape.parameter_count(32, video) * profile.bits_per_parameter
         if shape.channels != smallest.channels:
             assert worth <= bits
             assert worth >= 0.4 * bits or shape.channels == largest.channels
@@ -96,5 +96,6 @@ def test_any_video_gets_a_valid_shape_that_covers_it(preset: str, width: int, he
 
 
 def test_faster_presets_are_not_larger():
-    counts = [shape_of(preset, VideoFormat(640, 360), 60, 1e12).parameter_count(60) for preset in SMALL_PRESETS]
+    video = VideoFormat(640, 360)
+    counts = [shape_of(preset, video, 60, 1e12).parameter_count(60, video) for preset in SMALL_PRESETS]
     assert counts == sorted(counts)
