@@ -30,13 +30,13 @@ def resize(features: Tensor, size: tuple[int, int]) -> Tensor:
     """[B, h, w, C] to [B, *size, C], for any sizes."""
     for dim, length in ((1, size[0]), (2, size[1])):
         if features.shape[dim] != length:
-            matrix = _interpolation_matrix(features.shape[dim], length).to(features)
+            matrix = interpolation_matrix(features.shape[dim], length).to(features)
             features = torch.movedim(torch.tensordot(matrix, features, ([1], [dim])), 0, dim)
     return features
 
 
 @lru_cache(maxsize=64)
-def _interpolation_matrix(length_in: int, length_out: int) -> Tensor:
+def interpolation_matrix(length_in: int, length_out: int) -> Tensor:
     """[length_out, length_in]; each row has one or two weights that sum to 1."""
     low, high, fraction = time_positions(torch.arange(length_out), length_out, length_in)
     rows = torch.arange(length_out)
