@@ -113,7 +113,7 @@ def random_symbols(scheme: Scheme, seed: int) -> Symbols:
     layers["stem.bias"][:] = normal(layers["stem.bias"].shape, MAX_SYMBOL / 8).clamp(1 - MAX_SYMBOL, MAX_SYMBOL - 1)
     layers["stem.bias"][:2] = torch.tensor([MAX_SYMBOL - 1, 1 - MAX_SYMBOL])
     layers["head.weight"].view(-1)[0] = 60
-    grids = {spec.name: normal(spec.shape, 1.5) for spec in scheme.grid_prior.specs}
+    grids = {spec.name: normal(spec.shape, 1.5) for spec in scheme.grid_specs}
     return Symbols(side, scheme.layer_prior.flatten(layers), grids)
 
 

@@ -9,18 +9,25 @@ unclamped sums as well. Training runs the same operations, with gradients passed
 straight through the floors.
 """
 
+import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from itertools import product
+from itertools import pairwise, product
 
 import torch
 import torch.nn.functional as F
 from nvrc_formats.tables import LAPLACE, SCALES
 from torch import Tensor
 
+from nvrc_core.compression.prior import Batch, Prediction
 from nvrc_core.compression.quantise import clamp_through, floor_through
 from nvrc_core.compression.rate import symbol_bits
-from nvrc_core.compression.side_information import SideSpec, SideValues
+from nvrc_core.compression.side_information import (
+    SCALES_PER_STEP,
+    STEPS_PER_OCTAVE,
+    SideSpec,
+    SideValues,
+    scale_at_step,
+)
 from nvrc_core.representation.base import ParameterSpec
 
 BLOCK = (16, 8, 8)  # T, H, W of the blocks that share a step in each channel (NVRC, section 3.2)
@@ -41,19 +48,12 @@ CONTEXT_GROUPS = {
 }
 
 
-@dataclass(frozen=True)
-class Prediction:
-    """The prior of one phase: mean in eighths and scale index, both like the phase's positions [T', H', W', C]."""
-
-    mean_eighths: Tensor
-    scale_index: Tensor
-
-
 class GridPrior:
     """The prior of all base grids. `specs`: finest level first, as the representation lists them."""
 
     def __init__(self, specs: tuple[ParameterSpec, ...]) -> None:
         self.specs = specs
+        self._coarser = {spec.name: coarser.name for spec, coarser in pairwise(specs)}
         self.side_specs = (
             *(SideSpec(f"{spec.name}.tensor.step", "grid.step", (1, 1, 1, 1)) for spec in specs),
             *(SideSpec(f"{spec.name}.block.step", "block.step", _blocks(spec)) for spec in specs),
@@ -70,20 +70,22 @@ class GridPrior:
             indices = copies.flatten(axis, axis + 1).narrow(axis, 0, spec.shape[axis])
         return indices
 
-    def coarse_to_fine(self) -> Iterator[tuple[ParameterSpec, ParameterSpec | None]]:
-        """(level, next coarser level) in coding order."""
-        coarser = None
+    def batches(self) -> Iterator[Batch]:
+        """Levels from the coarsest to the finest, phase by phase."""
         for spec in reversed(self.specs):
-            yield spec, coarser
-            coarser = spec
+            for parities in PHASES:
+                if all(parity < side for parity, side in zip(parities, spec.shape, strict=False)):
+                    yield Batch(spec.name, phase_slices(parities))
 
-    def predict(self, symbols: Tensor, coarser: Tensor | None, side: SideValues, name: str, phase: int) -> Prediction:
-        """The prior of one phase of grid `name`, from its earlier phases in `symbols` [T, H, W, C].
+    def predict(self, grids: Mapping[str, Tensor], side: SideValues, batch: Batch) -> Prediction:
+        """The prior of one phase of a grid, from its earlier phases and the next coarser level.
 
-        Symbols of the phase itself and of later ones are not looked at. `coarser`: the symbols of the next
-        coarser level, if there is one. Exact if all inputs are integers.
+        Symbols of the phase itself and of later ones are not looked at. Exact if all inputs are integers.
         """
-        features, columns = _features(symbols, coarser, PHASES[phase])
+        name, parities = batch.name, tuple(axis.start for axis in batch.index)
+        phase = PHASES.index(parities)
+        coarser = grids[self._coarser[name]] if name in self._coarser else None
+        features, columns = _features(grids[name], coarser, parities)
         hidden = features @ side["context.expand"][:, columns].T / HIDDEN_DIVISOR + side["context.phase"][phase]
         hidden = floor_through(hidden.clamp(0, MAX_HIDDEN))
         output = floor_through(hidden @ side["context.project"].T / OUTPUT_DIVISOR)
@@ -91,34 +93,42 @@ class GridPrior:
         scale = output[..., 1] + side[f"{name}.scale"]
         return Prediction(clamp_through(mean, -MAX_MEAN_EIGHTHS, MAX_MEAN_EIGHTHS), clamp_through(scale, 0, SCALES - 1))
 
-    def bits(self, symbols: Mapping[str, Tensor], side: SideValues) -> dict[str, Tensor]:
-        """Total bits of each grid, its symbols [T, H, W, C] given by name."""
-        totals = {}
-        for spec, coarser in self.coarse_to_fine():
-            level = symbols[spec.name]
-            total = level.new_zeros(())
-            for phase in occupied_phases(spec):
-                prior = self.predict(level, coarser and symbols[coarser.name], side, spec.name, phase)
-                total = (
-                    total
-                    + symbol_bits(level[phase_slices(phase)], prior.mean_eighths, prior.scale_index, LAPLACE).sum()
-                )
-            totals[spec.name] = total
+    def total_bits(self, grids: Mapping[str, Tensor], side: SideValues) -> dict[str, Tensor]:
+        """Bits of each grid by name, the coarsest first."""
+        totals: dict[str, Tensor] = {}
+        for batch in self.batches():
+            prior, level = self.predict(grids, side, batch), grids[batch.name]
+            bits = symbol_bits(level[batch.index], prior.mean_eighths, prior.scale_index, LAPLACE).sum()
+            totals[batch.name] = totals.get(batch.name, level.new_zeros(())) + bits
         return totals
 
+    def initial_side(
+        self, parameters: Mapping[str, Tensor], grid_step: float, generator: torch.Generator
+    ) -> dict[str, Tensor]:
+        """Side information for fresh parameters. They start as noise whose size says nothing: steps are given."""
+        side = {spec.name: torch.zeros(spec.shape) for spec in self.side_specs}
+        index = round(math.log2(grid_step) * STEPS_PER_OCTAVE)
+        for spec in self.specs:
+            side[f"{spec.name}.tensor.step"].fill_(index)
+            side[f"{spec.name}.scale"].fill_(scale_at_step(parameters[spec.name], index))
+        # The context network starts as an almost constant prior, but with paths for gradients.
+        expand = side["context.expand"]
+        side["context.expand"] = torch.randn(expand.shape, generator=generator) * 8
+        side["context.phase"] += 8.0
+        return side
 
-def phase_slices(phase: int) -> tuple[slice, slice, slice]:
-    """Indices of a phase's positions in a grid [T, H, W, C]."""
-    return tuple(slice(parity, None, 2) for parity in PHASES[phase])
+    def shifted_side(self, side: SideValues, shift: int) -> dict[str, Tensor]:
+        """The tensors of side information that change where all steps are 2 ** (shift / 8) times their size."""
+        moved = {}
+        for spec in self.specs:
+            step, scale = f"{spec.name}.tensor.step", f"{spec.name}.scale"
+            moved |= {step: side[step] + shift, scale: side[scale] - shift * SCALES_PER_STEP}
+        return moved
 
 
-def occupied_phases(spec: ParameterSpec) -> list[int]:
-    """The phases that have positions: a grid of one row has no odd rows."""
-    return [
-        phase
-        for phase, parities in enumerate(PHASES)
-        if all(parity < side for parity, side in zip(parities, spec.shape, strict=False))
-    ]
+def phase_slices(parities: tuple[int, ...]) -> tuple[slice, slice, slice]:
+    """Indices of the positions [t, y, x] of these parities in a grid."""
+    return tuple(slice(parity, None, 2) for parity in parities)
 
 
 def _blocks(spec: ParameterSpec) -> tuple[int, int, int, int]:

@@ -4,8 +4,8 @@ Indices of the axes add up: in the logarithmic domain that multiplies steps and 
 integers. (The paper composes means and scales as nested affine maps of floats; see docs/adr.)
 """
 
+import math
 from collections.abc import Mapping
-from math import prod
 
 import torch
 from nvrc_formats.tables import GAUSSIAN, SCALES
@@ -13,19 +13,28 @@ from torch import Tensor
 
 from nvrc_core.compression.quantise import clamp_through
 from nvrc_core.compression.rate import symbol_bits
-from nvrc_core.compression.side_information import SideSpec, SideValues
+from nvrc_core.compression.side_information import (
+    SCALES_PER_STEP,
+    STEPS_PER_OCTAVE,
+    SideSpec,
+    SideValues,
+    scale_at_step,
+)
 from nvrc_core.representation.base import ParameterSpec
 
 # An axis gets parameters of its own where each of them serves at least this many values: the paper's threshold. Lower
 # ones did not pay in short fits of small clips.
 MIN_VALUES_PER_ENTRY = 128
 FIELDS = ("step", "mean", "scale")
+# A Gaussian of deviation s in steps of d takes log2(s / d * sqrt(2 pi e)) bits.
+GAUSSIAN_BITS_OFFSET = 0.5 * math.log2(2 * math.pi * math.e)
+BIAS_STEP_OCTAVE = -6  # biases start at zero, so their own spread says nothing
 AXES = ("tensor", "row", "column")
 
 
 def matrix_shape(spec: ParameterSpec) -> tuple[int, int]:
     """[rows, columns] of a tensor: its first axis against all others; a vector is one row."""
-    return (spec.shape[0], prod(spec.shape[1:])) if len(spec.shape) > 1 else (1, spec.shape[0])
+    return (spec.shape[0], math.prod(spec.shape[1:])) if len(spec.shape) > 1 else (1, spec.shape[0])
 
 
 class LayerPrior:
@@ -73,6 +82,27 @@ class LayerPrior:
     def step_indices(self, side: SideValues) -> Tensor:
         """The step index of every value."""
         return self._field(side, "step")
+
+    def initial_side(self, parameters: Mapping[str, Tensor], layer_bits: float) -> dict[str, Tensor]:
+        """Side information for fresh parameters: steps at which a layer's value costs about `layer_bits`."""
+        side = {spec.name: torch.zeros(spec.shape) for spec in self.side_specs}
+        for spec in self.specs:
+            values = parameters[spec.name]
+            octaves = BIAS_STEP_OCTAVE
+            if spec.kind != "bias":
+                octaves = math.log2(float(values.square().mean().sqrt())) + GAUSSIAN_BITS_OFFSET - layer_bits
+            index = round(octaves * STEPS_PER_OCTAVE)
+            side[f"{spec.name}.tensor.step"].fill_(index)
+            side[f"{spec.name}.tensor.scale"].fill_(scale_at_step(values, index))
+        return side
+
+    def shifted_side(self, side: SideValues, shift: int) -> dict[str, Tensor]:
+        """The tensors of side information that change where all steps are 2 ** (shift / 8) times their size."""
+        moved = {}
+        for spec in self.specs:
+            step, scale = f"{spec.name}.tensor.step", f"{spec.name}.tensor.scale"
+            moved |= {step: side[step] + shift, scale: side[scale] - shift * SCALES_PER_STEP}
+        return moved
 
     def predict(self, side: SideValues) -> tuple[Tensor, Tensor]:
         """(mean in eighths, scale index in 0..63) of every symbol: integers if `side` holds integers."""

@@ -3,8 +3,7 @@
 Training and coding both go through this one class, so that what is trained is what is written.
 """
 
-import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 import torch
@@ -12,13 +11,11 @@ from torch import Tensor
 
 from nvrc_core.compression.grid_prior import GridPrior
 from nvrc_core.compression.layer_prior import LayerPrior
-from nvrc_core.compression.rate import matching_scale_index
-from nvrc_core.compression.side_information import STEPS_PER_OCTAVE, SideValues, side_bits, step_size
+from nvrc_core.compression.prior import GridsPrior
+from nvrc_core.compression.side_information import SideValues, side_bits, step_size
 from nvrc_core.representation.base import ParameterSpec
 
-# A Gaussian of deviation s in steps of d takes log2(s / d * sqrt(2 pi e)) bits.
-GAUSSIAN_BITS_OFFSET = 0.5 * math.log2(2 * math.pi * math.e)
-BIAS_STEP_OCTAVE = -6  # biases start at zero, so their own spread says nothing
+LAYER_KINDS = ("layer", "bias")
 
 
 @dataclass(frozen=True)
@@ -52,9 +49,10 @@ class Scheme:
 
     def __init__(self, specs: tuple[ParameterSpec, ...]) -> None:
         self.specs = specs
-        self.layer_prior = LayerPrior(tuple(spec for spec in specs if spec.kind != "grid"))
-        self.grid_prior = GridPrior(tuple(spec for spec in specs if spec.kind == "grid"))
-        self.side_specs = (*self.layer_prior.side_specs, *self.grid_prior.side_specs)
+        self.layer_prior = LayerPrior(tuple(spec for spec in specs if spec.kind in LAYER_KINDS))
+        self.grid_priors = _grid_priors(specs)
+        self.grid_specs = tuple(spec for prior in self.grid_priors for spec in prior.specs)
+        self.side_specs = sum((prior.side_specs for prior in self.grid_priors), self.layer_prior.side_specs)
 
     def initial_side(
         self, parameters: Mapping[str, Tensor], layer_bits: float, grid_step: float, generator: torch.Generator
@@ -64,52 +62,54 @@ class Scheme:
         Layers get steps at which a value costs about `layer_bits`. Grids start as noise whose size says nothing:
         they get `grid_step`.
         """
-        side = {spec.name: torch.zeros(spec.shape) for spec in self.side_specs}
-        for spec in self.specs:
-            values = parameters[spec.name]
-            if spec.kind == "bias":
-                octaves = BIAS_STEP_OCTAVE
-            elif spec.kind == "grid":
-                octaves = math.log2(grid_step)
-            else:
-                octaves = math.log2(float(values.square().mean().sqrt())) + GAUSSIAN_BITS_OFFSET - layer_bits
-            index = round(octaves * STEPS_PER_OCTAVE)
-            scale = matching_scale_index(values / step_size(torch.tensor(float(index))))
-            side[f"{spec.name}.tensor.step"].fill_(index)
-            side[f"{spec.name}.scale" if spec.kind == "grid" else f"{spec.name}.tensor.scale"].fill_(scale)
-        # The context network starts as an almost constant prior, but with paths for gradients.
-        expand = side["context.expand"]
-        side["context.expand"] = torch.randn(expand.shape, generator=generator) * 8
-        side["context.phase"] += 8.0
+        side = self.layer_prior.initial_side(parameters, layer_bits)
+        for prior in self.grid_priors:
+            side |= prior.initial_side(parameters, grid_step, generator)
         return side
+
+    def shifted_side(self, side: SideValues, shift: int) -> dict[str, Tensor]:
+        """Side information (learned or rounded) with all steps shifted, and the scales that follow them."""
+        moved = dict(side)
+        for prior in (self.layer_prior, *self.grid_priors):
+            moved |= prior.shifted_side(side, shift)
+        return moved
 
     def in_steps(self, layers: Tensor, grids: Mapping[str, Tensor], side: SideValues) -> Symbols:
         """Values in units of their steps. `layers`: flattened by the layer prior; `side`: rounded."""
         return Symbols(
             dict(side),
             layers / step_size(self.layer_prior.step_indices(side)),
-            {
-                spec.name: grids[spec.name] / step_size(self.grid_prior.step_indices(side, spec))
-                for spec in self.grid_prior.specs
-            },
+            {name: grids[name] / steps for name, steps in self.grid_steps(side)},
         )
 
     def dequantise(self, symbols: Symbols) -> dict[str, Tensor]:
         """Parameters by name from values in units of their steps."""
         side = symbols.side
         parameters = self.layer_prior.unflatten(symbols.layers * step_size(self.layer_prior.step_indices(side)))
-        for spec in self.grid_prior.specs:
-            steps = step_size(self.grid_prior.step_indices(side, spec))
-            parameters[spec.name] = symbols.grids[spec.name] * steps
-        return parameters
+        return parameters | {name: symbols.grids[name] * steps for name, steps in self.grid_steps(side)}
+
+    def grid_steps(self, side: SideValues) -> Iterator[tuple[str, Tensor]]:
+        """The name of each grid and its steps, which broadcast to its values."""
+        for prior in self.grid_priors:
+            for spec in prior.specs:
+                yield spec.name, step_size(prior.step_indices(side, spec))
 
     def rate(self, symbols: Symbols) -> Rate:
         """Bits by part of (possibly noisy) symbols."""
+        grids: dict[str, Tensor] = {}
+        for prior in self.grid_priors:
+            grids |= prior.total_bits(symbols.grids, symbols.side)
         return Rate(
             layers=self.layer_prior.bits(symbols.layers, symbols.side).sum(),
-            grids=self.grid_prior.bits(symbols.grids, symbols.side),
+            grids=grids,
             side=side_bits(self.side_specs, symbols.side),
         )
+
+
+def _grid_priors(specs: tuple[ParameterSpec, ...]) -> tuple[GridsPrior, ...]:
+    """The priors of the kinds of grids that there are, in coding order."""
+    grids = tuple(spec for spec in specs if spec.kind == "grid")
+    return (GridPrior(grids),) if grids else ()
 
 
 def quantise(values: Symbols, quantiser: Callable[[Tensor], Tensor]) -> Symbols:

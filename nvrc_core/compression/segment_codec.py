@@ -1,6 +1,6 @@
 """Symbols to a segment's bytes and back (SPEC section 6): one walk for both directions.
 
-Order: the hyperpriors' raw numbers; the side information; all layers; the grids, coarse to fine, phase by phase.
+Order: the hyperpriors' raw numbers; the side information; all layers; the grids, prior by prior, batch by batch.
 Every number that decides a table is an integer held in float64, and exact there (see `grid_prior`).
 """
 
@@ -16,7 +16,6 @@ from nvrc_formats.range_coder import RangeDecoder, RangeEncoder
 from nvrc_formats.tables import GAUSSIAN, LAPLACE, OFFSETS, SCALES, entry_bits, table_index
 from torch import Tensor
 
-from nvrc_core.compression.grid_prior import occupied_phases, phase_slices
 from nvrc_core.compression.scheme import Scheme, Symbols
 from nvrc_core.compression.side_information import (
     GroupPrior,
@@ -101,14 +100,14 @@ def _walk(scheme: Scheme, coder: _Writer | _Reader, symbols: Symbols | None) -> 
     side = _walk_side(scheme, coder, symbols)
     mean, scale = scheme.layer_prior.predict(side)
     layers = _code(coder, "layers", mean, scale, GAUSSIAN, symbols and symbols.layers)
-    grids: dict[str, Tensor] = {}
-    for spec, coarser in scheme.grid_prior.coarse_to_fine():
-        level = grids[spec.name] = torch.zeros(spec.shape, dtype=torch.float64)
-        for phase in occupied_phases(spec):
-            prior = scheme.grid_prior.predict(level, coarser and grids[coarser.name], side, spec.name, phase)
-            here = phase_slices(phase)
-            known = symbols and symbols.grids[spec.name][here]
-            level[here] = _code(coder, spec.name, prior.mean_eighths, prior.scale_index, LAPLACE, known)
+    grids = {spec.name: torch.zeros(spec.shape, dtype=torch.float64) for spec in scheme.grid_specs}
+    for prior in scheme.grid_priors:
+        for batch in prior.batches():
+            prediction = prior.predict(grids, side, batch)
+            known = symbols and symbols.grids[batch.name][batch.index]
+            grids[batch.name][batch.index] = _code(
+                coder, batch.name, prediction.mean_eighths, prediction.scale_index, LAPLACE, known
+            )
     return Symbols(side, layers, grids)
 
 

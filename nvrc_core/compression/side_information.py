@@ -7,17 +7,18 @@ side information uncoded costs 31 % of the rate.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from math import prod
+from math import log, prod
 
 import torch
 from nvrc_formats.limits import MAX_SIDE_VALUE
-from nvrc_formats.tables import LAPLACE, OFFSETS, SCALES
+from nvrc_formats.tables import LAPLACE, OFFSETS, SCALE_LOG_STEP, SCALES
 from torch import Tensor
 
 from nvrc_core.compression.quantise import clamp_through, round_through
 from nvrc_core.compression.rate import matching_scale_index, symbol_bits
 
 STEPS_PER_OCTAVE = 8  # a step index i stands for the step 2 ** (i / 8)
+SCALES_PER_STEP = log(2) / STEPS_PER_OCTAVE / SCALE_LOG_STEP  # scale indices that a step index is worth
 MAX_STEP_INDEX = 512  # on both sides: such steps and their products with symbols stay far inside float32
 # The order of hyperpriors in a file; a group without tensors is left out.
 GROUPS = (
@@ -59,6 +60,11 @@ def round_side(flat: Tensor) -> Tensor:
 def step_size(step_index: Tensor) -> Tensor:
     """The quantisation step of a step index."""
     return torch.exp2(clamp_through(step_index, -MAX_STEP_INDEX, MAX_STEP_INDEX) / STEPS_PER_OCTAVE)
+
+
+def scale_at_step(values: Tensor, step_index: int) -> float:
+    """The (real-valued) scale index that matches the values at a step."""
+    return matching_scale_index(values / step_size(torch.tensor(float(step_index))))
 
 
 def groups(specs: Sequence[SideSpec]) -> list[str]:

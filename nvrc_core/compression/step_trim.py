@@ -1,17 +1,13 @@
 """The correction of a rate: all steps a little finer or coarser, until the bits meet their target."""
 
-import math
-
 import torch
-from nvrc_formats.tables import SCALE_LOG_STEP
 
 from nvrc_core.compression.scheme import Scheme, Symbols, quantise
-from nvrc_core.compression.side_information import STEPS_PER_OCTAVE, SideValues
+from nvrc_core.compression.side_information import STEPS_PER_OCTAVE
 
 TOLERANCE = 0.03  # nearer than this, a correction is not worth its disturbance
 MAX_SHIFT = 4 * STEPS_PER_OCTAVE
 RIPPLE = 3
-SCALES_PER_STEP = math.log(2) / STEPS_PER_OCTAVE / SCALE_LOG_STEP  # scale indices that a step index is worth
 
 
 @torch.no_grad()
@@ -44,16 +40,5 @@ def trim_steps(scheme: Scheme, symbols: Symbols, target_bits: float, tolerance: 
 def shifted(scheme: Scheme, symbols: Symbols, shift: int) -> Symbols:
     """The same parameters at steps of 2 ** (shift / 8) times their size, hard-rounded anew."""
     parameters = scheme.dequantise(symbols)
-    grids = {spec.name: parameters[spec.name] for spec in scheme.grid_prior.specs}
-    side = {name: value.round() for name, value in shift_side(scheme, symbols.side, shift).items()}
-    return quantise(scheme.in_steps(scheme.layer_prior.flatten(parameters), grids, side), torch.round)
-
-
-def shift_side(scheme: Scheme, side: SideValues, shift: int) -> dict[str, torch.Tensor]:
-    """Side information (learned or rounded) with all steps shifted, and the scales that follow them."""
-    moved = dict(side)
-    for spec in scheme.specs:
-        step, scale = f"{spec.name}.tensor.step", f"{spec.name}.{'scale' if spec.kind == 'grid' else 'tensor.scale'}"
-        moved[step] = side[step] + shift
-        moved[scale] = side[scale] - shift * SCALES_PER_STEP
-    return moved
+    side = {name: value.round() for name, value in scheme.shifted_side(symbols.side, shift).items()}
+    return quantise(scheme.in_steps(scheme.layer_prior.flatten(parameters), parameters, side), torch.round)

@@ -10,7 +10,7 @@ from torch import Tensor
 from nvrc_core.compression.grid_prior import CONTEXT_GROUPS
 from nvrc_core.compression.scheme import Scheme, Symbols, quantise
 from nvrc_core.compression.side_information import SideSpec, join_side, round_side, split_side
-from nvrc_core.compression.step_trim import shift_side, trim_shift
+from nvrc_core.compression.step_trim import trim_shift
 from nvrc_core.events import FitProgress
 from nvrc_core.fitting.losses import plane_errors, psnr_yuv_db, weighted_mse
 from nvrc_core.fitting.rate_control import RateControl
@@ -63,7 +63,7 @@ class Trainer:
         parameters = representation.initial_parameters(means, self._draw)
         side = scheme.initial_side(parameters, recipe.layer_bits, recipe.grid_step, self._draw)
         self.layers = self._leaf(scheme.layer_prior.flatten(parameters))
-        self.grids = {spec.name: self._leaf(parameters[spec.name]) for spec in scheme.grid_prior.specs}
+        self.grids = {spec.name: self._leaf(parameters[spec.name]) for spec in scheme.grid_specs}
         # Side information is one vector, learned in units of its own learning rates.
         self._side_units = torch.cat([self._side_unit(spec) for spec in scheme.side_specs]).to(self.device)
         self.side = self._leaf(join_side(scheme.side_specs, side).to(self.device) / self._side_units)
@@ -178,7 +178,7 @@ class Trainer:
             return
         shift = trim_shift(self.scheme, self.hard_rounded(), target_bits)
         specs = self.scheme.side_specs
-        moved = shift_side(self.scheme, split_side(specs, self.side * self._side_units), shift)
+        moved = self.scheme.shifted_side(split_side(specs, self.side * self._side_units), shift)
         self.side.copy_(join_side(specs, moved) / self._side_units)
 
     # -- hard rounding ------------------------------------------------------------------------------------

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from nvrc_core.compression.grid_prior import PHASES, GridPrior
+from nvrc_core.compression.grid_prior import PHASES, GridPrior, phase_slices
+from nvrc_core.compression.prior import Batch
 from nvrc_core.config import EncodeConfig
 from nvrc_core.decode import decode
 from nvrc_core.encode import encode
@@ -22,11 +23,12 @@ def test_the_context_prior_is_exact_on_both_devices(dtype: torch.dtype):
     specs = (ParameterSpec("grid0", (9, 18, 22, 3), "grid", 1.0), ParameterSpec("grid1", (4, 9, 11, 6), "grid", 1.0))
     prior = GridPrior(specs)
     side = {s.name: torch.randint(-1023, 1024, s.shape, generator=generator).to(dtype) for s in prior.side_specs}
-    fine, coarse = (torch.randint(-300, 301, spec.shape, generator=generator).to(dtype) for spec in specs)
-    on_gpu = {name: value.cuda() for name, value in side.items()}
-    for phase in range(len(PHASES)):
-        here = prior.predict(fine, coarse, side, "grid0", phase)
-        there = prior.predict(fine.cuda(), coarse.cuda(), on_gpu, "grid0", phase)
+    grids = {s.name: torch.randint(-300, 301, s.shape, generator=generator).to(dtype) for s in specs}
+    grids_on_gpu, side_on_gpu = ({name: value.cuda() for name, value in named.items()} for named in (grids, side))
+    for parities in PHASES:
+        batch = Batch("grid0", phase_slices(parities))
+        here = prior.predict(grids, side, batch)
+        there = prior.predict(grids_on_gpu, side_on_gpu, batch)
         assert torch.equal(here.mean_eighths, there.mean_eighths.cpu())
         assert torch.equal(here.scale_index, there.scale_index.cpu())
 

@@ -69,7 +69,7 @@ def wild_symbols(scheme: Scheme, generator: np.random.Generator) -> Symbols:
     return Symbols(
         {spec.name: values(spec.shape, 30, MAX_SIDE_VALUE) for spec in scheme.side_specs},
         values((size,), 6, MAX_SYMBOL - 1),
-        {spec.name: values(spec.shape, 3, MAX_SYMBOL - 1) for spec in scheme.grid_prior.specs},
+        {spec.name: values(spec.shape, 3, MAX_SYMBOL - 1) for spec in scheme.grid_specs},
     )
 
 
@@ -78,7 +78,7 @@ def typical_symbols(scheme: Scheme, generator: torch.Generator) -> Symbols:
     parameters = {spec.name: torch.randn(spec.shape, generator=generator) for spec in scheme.specs}
     side = scheme.initial_side(parameters, 3.0, 0.3, generator)
     side = {name: value.round() for name, value in side.items()}
-    grids = {spec.name: parameters[spec.name] for spec in scheme.grid_prior.specs}
+    grids = {spec.name: parameters[spec.name] for spec in scheme.grid_specs}
     values = scheme.in_steps(scheme.layer_prior.flatten(parameters), grids, side)
     return Symbols(side, values.layers.round(), {name: grid.round() for name, grid in values.grids.items()})
 

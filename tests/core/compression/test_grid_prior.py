@@ -12,7 +12,10 @@ from nvrc_formats.limits import MAX_SIDE_VALUE, MAX_SYMBOL
 from random_segments import uniform
 from torch import Tensor
 
-from nvrc_core.compression.grid_prior import CONTEXT_GROUPS, GridPrior, occupied_phases, phase_slices
+from nvrc_core.compression.grid_prior import CONTEXT_GROUPS, GridPrior
+from nvrc_core.compression.grid_prior import PHASES as PARITIES
+from nvrc_core.compression.grid_prior import phase_slices as slices_of
+from nvrc_core.compression.prior import Batch
 from nvrc_core.representation.base import ParameterSpec
 
 PHASES = range(8)
@@ -52,9 +55,13 @@ def grids(seed: int, limit: int = 4) -> tuple[Tensor, Tensor]:
     return uniform(generator, limit, FINE.shape), uniform(generator, limit, COARSE.shape)
 
 
-def predicted(symbols: Tensor, coarser: Tensor | None, side: Mapping[str, Tensor], phase: int) -> Tensor:
-    """Mean and scale, stacked: [2, T', H', W', C]."""
-    prediction = PRIOR.predict(symbols, coarser, side, "grid0", phase)
+def phase_slices(phase: int) -> tuple[slice, ...]:
+    return slices_of(PARITIES[phase])
+
+
+def predicted(symbols: Tensor, coarser: Tensor, side: Mapping[str, Tensor], phase: int) -> Tensor:
+    """Mean and scale of the finer level, stacked: [2, T', H', W', C]."""
+    prediction = PRIOR.predict({"grid0": symbols, "grid1": coarser}, side, Batch("grid0", phase_slices(phase)))
     return torch.stack([prediction.mean_eighths, prediction.scale_index])
 
 
@@ -186,17 +193,17 @@ def test_it_is_the_prior_of_the_specification(seed: int, limit: int):
     fine, coarse = (uniform(generator, limit, spec.shape) for spec in prior.specs)
     side = lively_side(prior, seed) if seed < 3 else random_side(prior, seed)
     plain = {name: value.tolist() for name, value in side.items()}
-    for spec, symbols, coarser in ((prior.specs[0], fine, coarse), (prior.specs[1], coarse, None)):
-        for phase in occupied_phases(spec):
-            here = phase_slices(phase)
-            prediction = prior.predict(symbols, coarser, side, spec.name, phase)
-            positions = torch.stack(torch.meshgrid(*map(torch.arange, spec.shape), indexing="ij"), -1)[here]
-            expected = [
-                specified(symbols.numpy(), None if coarser is None else coarser.numpy(), plain, spec.name, tuple(at))
-                for at in positions.flatten(0, -2).tolist()
-            ]
-            found = torch.stack([prediction.mean_eighths, prediction.scale_index], -1).flatten(0, -2).tolist()
-            assert list(map(tuple, found)) == expected
+    symbols = {"grid0": fine, "grid1": coarse}
+    for batch in prior.batches():
+        prediction = prior.predict(symbols, side, batch)
+        level = symbols[batch.name]
+        coarser = coarse.numpy() if batch.name == "grid0" else None
+        positions = torch.stack(torch.meshgrid(*map(torch.arange, level.shape), indexing="ij"), -1)[batch.index]
+        expected = [
+            specified(level.numpy(), coarser, plain, batch.name, tuple(at)) for at in positions.flatten(0, -2).tolist()
+        ]
+        found = torch.stack([prediction.mean_eighths, prediction.scale_index], -1).flatten(0, -2).tolist()
+        assert list(map(tuple, found)) == expected
 
 
 # -- phases, steps, gradients -----------------------------------------------------------------------------
@@ -204,11 +211,10 @@ def test_it_is_the_prior_of_the_specification(seed: int, limit: int):
 
 @given(st.tuples(*[st.integers(1, 6)] * 3))
 def test_phases_partition_every_grid(size: tuple[int, int, int]):
-    spec = ParameterSpec("grid0", (*size, 2), "grid", 0.1)
-    visits = torch.zeros(spec.shape, dtype=torch.int64)
-    for phase in occupied_phases(spec):
-        assert visits[phase_slices(phase)].numel() > 0
-        visits[phase_slices(phase)] += 1
+    visits = torch.zeros((*size, 2), dtype=torch.int64)
+    for batch in prior_of(visits.shape).batches():
+        assert visits[batch.index].numel() > 0
+        visits[batch.index] += 1
     assert (visits == 1).all()
 
 
@@ -216,17 +222,17 @@ def test_phases_partition_every_grid(size: tuple[int, int, int]):
 def test_any_two_levels_go_together(size: tuple[int, int, int], coarse_size: tuple[int, int, int]):
     prior = prior_of((*size, 2), (*coarse_size, 3))
     side = lively_side(prior)
-    coarse = torch.ones(prior.specs[1].shape, dtype=torch.float64)
-    for phase in occupied_phases(prior.specs[0]):
-        symbols = torch.zeros(prior.specs[0].shape, dtype=torch.float64)
-        prediction = prior.predict(symbols, coarse, side, "grid0", phase)
-        assert prediction.mean_eighths.shape == prediction.scale_index.shape == symbols[phase_slices(phase)].shape
+    symbols = {spec.name: torch.ones(spec.shape, dtype=torch.float64) for spec in prior.specs}
+    for batch in prior.batches():
+        prediction = prior.predict(symbols, side, batch)
+        expected = symbols[batch.name][batch.index].shape
+        assert prediction.mean_eighths.shape == prediction.scale_index.shape == expected
 
 
 def test_levels_are_coded_coarse_to_fine():
     prior = prior_of((4, 4, 4, 1), (2, 2, 2, 2), (1, 1, 1, 4))
-    order = [(spec.name, coarser and coarser.name) for spec, coarser in prior.coarse_to_fine()]
-    assert order == [("grid2", None), ("grid1", "grid2"), ("grid0", "grid1")]
+    order = [(batch.name, tuple(axis.start for axis in batch.index)) for batch in prior.batches()]
+    assert order == [("grid2", PARITIES[0]), *[(name, phase) for name in ("grid1", "grid0") for phase in PARITIES]]
 
 
 def test_blocks_share_a_step():
@@ -243,7 +249,7 @@ def test_blocks_share_a_step():
 def test_gradients_reach_the_context_network_and_the_symbols():
     side = {name: value.float().requires_grad_() for name, value in lively_side(PRIOR).items()}
     symbols = {name: value.float().requires_grad_() for name, value in zip(("grid0", "grid1"), grids(2), strict=True)}
-    bits = PRIOR.bits(symbols, side)
+    bits = PRIOR.total_bits(symbols, side)
     assert list(bits) == ["grid1", "grid0"]
     priors = {name: value for name, value in side.items() if "step" not in name}
     gradients = torch.autograd.grad(sum(bits.values()), [*priors.values(), *symbols.values()])

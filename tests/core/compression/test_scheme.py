@@ -7,7 +7,7 @@ from random_segments import SMALL, SMALL_FRAMES, assert_equal, scheme_of, typica
 
 from nvrc_core.compression.scheme import Scheme, Symbols, quantise
 from nvrc_core.compression.side_information import step_size
-from nvrc_core.compression.step_trim import TOLERANCE, shift_side, shifted, trim_shift
+from nvrc_core.compression.step_trim import TOLERANCE, shifted, trim_shift
 
 SCHEME = scheme_of(SMALL, SMALL_FRAMES)
 
@@ -24,7 +24,7 @@ def started(scheme: Scheme) -> tuple[dict[str, torch.Tensor], Symbols]:
     """Parameters, and the same in units of the steps that a fit starts with."""
     parameters = random_parameters(scheme)
     side = scheme.initial_side(parameters, 3.0, 0.3, generator())
-    grids = {spec.name: parameters[spec.name] for spec in scheme.grid_prior.specs}
+    grids = {spec.name: parameters[spec.name] for spec in scheme.grid_specs}
     return parameters, scheme.in_steps(scheme.layer_prior.flatten(parameters), grids, side)
 
 
@@ -44,8 +44,8 @@ def test_dequantise_inverts_in_steps():
 def test_rounded_values_are_within_half_a_step():
     parameters, values = started(SCHEME)
     back = SCHEME.dequantise(quantise(values, torch.round))
-    for spec in SCHEME.grid_prior.specs:
-        steps = step_size(SCHEME.grid_prior.step_indices(values.side, spec))
+    for spec in SCHEME.grid_specs:
+        steps = step_size(SCHEME.grid_priors[0].step_indices(values.side, spec))
         assert ((back[spec.name] - parameters[spec.name]).abs() <= 0.5001 * steps).all()
     flat = SCHEME.layer_prior.flatten(back) - SCHEME.layer_prior.flatten(parameters)
     assert (flat.abs() <= 0.5001 * step_size(SCHEME.layer_prior.step_indices(values.side))).all()
@@ -58,7 +58,7 @@ def test_layers_start_at_the_wanted_cost(layer_bits: float):
     side = scheme.initial_side(parameters, layer_bits, 0.3, generator())
     for spec in scheme.layer_prior.specs:
         if spec.kind == "layer" and spec.size > 100:
-            one = Scheme((spec, *scheme.grid_prior.specs))
+            one = Scheme((spec, *scheme.grid_specs))
             steps = step_size(side[f"{spec.name}.tensor.step"].flatten())
             symbols = (parameters[spec.name].flatten() / steps).round()
             bits = one.layer_prior.bits(symbols, side).sum() / spec.size
@@ -136,7 +136,7 @@ def test_scales_follow_the_steps():
     """At coarser steps the same parameters are smaller symbols, by as many scale indices."""
     symbols = typical_symbols(SCHEME, generator())
     for shift in (-16, 8, 16):
-        moved = shift_side(SCHEME, symbols.side, shift)
+        moved = SCHEME.shifted_side(symbols.side, shift)
         for spec in SCHEME.specs:
             scale = f"{spec.name}.scale" if spec.kind == "grid" else f"{spec.name}.tensor.scale"
             ratio = SCALE_LOG_STEP * (moved[scale] - symbols.side[scale])

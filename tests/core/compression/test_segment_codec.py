@@ -79,7 +79,7 @@ def test_all_zero_segments():
     symbols = Symbols(
         {spec.name: torch.zeros(spec.shape) for spec in SCHEME.side_specs},
         torch.zeros(sum(spec.size for spec in SCHEME.layer_prior.specs)),
-        {spec.name: torch.zeros(spec.shape) for spec in SCHEME.grid_prior.specs},
+        {spec.name: torch.zeros(spec.shape) for spec in SCHEME.grid_specs},
     )
     written = encode_symbols(SCHEME, symbols)
     assert_equal(decode_symbols(SCHEME, written.payload)[0], symbols)
