@@ -27,16 +27,24 @@ import numpy as np
 import torch
 from nvrc_formats.checksum import HASH_BYTES, PictureHash, crc32
 from nvrc_formats.container import MAGIC, ContainerReader, ContainerWriter, IndexEntry, pack_index
-from nvrc_formats.header import HinervShape, SegmentHeader, Settings, StreamHeader, pack_segment, pack_stream_header
+from nvrc_formats.header import (
+    HinervShape,
+    SegmentHeader,
+    Settings,
+    Shape,
+    StreamHeader,
+    pack_segment,
+    pack_stream_header,
+)
 from nvrc_formats.limits import MAX_SYMBOL
 from nvrc_formats.range_coder import RangeEncoder
 from nvrc_formats.video import ColorTags, VideoFormat
 
 from nvrc_core.compression.scheme import Scheme, Symbols
 from nvrc_core.compression.segment_codec import Encoding, encode_symbols
+from nvrc_core.kinds import representation_for, scheme_for
 from nvrc_core.rendering import render_frames
 from nvrc_core.representation.base import ParameterSpec
-from nvrc_core.representation.hinerv import Hinerv
 
 VECTORS = Path(__file__).parent / "vectors"
 VALID, CORRUPT, FUTURE = "valid", "corrupt", "future"
@@ -59,7 +67,7 @@ class Vector:
     """A valid file to be: a video, its segments as (shape, frames, durations), and where its symbols come from."""
 
     video: VideoFormat
-    segments: tuple[tuple[HinervShape, int, tuple[int, ...]], ...]
+    segments: tuple[tuple[Shape, int, tuple[int, ...]], ...]
     settings: Settings
     seed: int
 
@@ -123,10 +131,10 @@ def _step_index(spec: ParameterSpec) -> int:
     return round(8 * math.log2(size))
 
 
-def _segment(shape: HinervShape, video: VideoFormat, frames: int, seed: int) -> tuple[Encoding, bytes, bytes]:
+def _segment(shape: Shape, video: VideoFormat, frames: int, seed: int) -> tuple[Encoding, bytes, bytes]:
     """A segment's coded symbols, and the hashes of its pictures in 32-bit and in 64-bit floats."""
-    representation = Hinerv(shape, video, frames)
-    scheme = Scheme(representation.specs)
+    representation = representation_for(shape, video, frames)
+    scheme = scheme_for(representation)
     symbols = random_symbols(scheme, seed)
     parameters = scheme.dequantise(symbols)
     hashes = []

@@ -10,6 +10,7 @@ from nvrc_cli.json_output import emit
 from nvrc_cli.options import AsJson, NvrcFile, flag
 from nvrc_core.errors import UsageError
 
+LISTED_KEYS = 12  # as many fit a line
 UNSPECIFIED = 2  # H.273's code point for "unknown or left to the application"
 
 
@@ -51,8 +52,18 @@ def _lines(about: dict[str, Any]) -> Iterator[tuple[str, str]]:
             f"frames {start}:{start + segment['frames']}, {segment['bytes']:,} bytes, "
             f"{segment['parameters']:,} parameters, {segment['representation']['kind']}{timing}",
         )
+        yield from _shape_lines(segment["representation"])
     for part, size in about.get("parts", {}).items():
         yield part, f"{size:,.0f} bytes, {100 * size / about['bytes']:.1f} %"
+
+
+def _shape_lines(shape: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    if shape["kind"] != "mcw1":
+        return
+    keys = shape["keys"]
+    listed = [str(key) for key in keys[:LISTED_KEYS]] + ["..."] * (len(keys) > LISTED_KEYS)
+    yield "  keys", f"{len(keys)} of {keys[-1] + 1} frames: {', '.join(listed)}"
+    yield "  network", f"{shape['channels']} channels, {shape['blocks']} blocks"
 
 
 def _colour(tags: dict[str, Any]) -> str:

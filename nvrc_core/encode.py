@@ -6,17 +6,17 @@ from io import BytesIO
 
 from nvrc_formats.checksum import HASH_BYTES, PictureHash
 from nvrc_formats.container import ContainerWriter
-from nvrc_formats.header import HinervShape, SegmentHeader, Settings, StreamHeader, pack_segment, pack_stream_header
+from nvrc_formats.header import SegmentHeader, Settings, Shape, StreamHeader, pack_segment, pack_stream_header
 
 from nvrc_core import __version__
 from nvrc_core.config import EncodeConfig
 from nvrc_core.devices import Runtime, runtime
 from nvrc_core.evaluation.quality.psnr import PsnrMeter
 from nvrc_core.events import EncodeStarted, EventHandler, FrameProgress, Notice, ignore
+from nvrc_core.kinds import representation_for
 from nvrc_core.media.output import check_output, output_stream, refuse_same_file
 from nvrc_core.media.selection import Clip, read_clip
 from nvrc_core.media.source import open_source
-from nvrc_core.representation.hinerv import Hinerv
 from nvrc_core.representation.sizing import shape_for
 from nvrc_core.segment import SegmentDecoder, fit_segment
 
@@ -94,7 +94,7 @@ def _encode_clip(clip: Clip, config: EncodeConfig, where: Runtime, on_event: Eve
     shape = shape_for(preset.profile, video, clip.frame_count, bpp * pixels)
     blank = _segment_header(clip, shape, bytes(HASH_BYTES), bytes(HASH_BYTES))
     overhead = len(_write_file(clip, blank, b"", config, quality_weight=1.0))
-    representation = Hinerv(shape, video, clip.frame_count)
+    representation = representation_for(shape, video, clip.frame_count)
     figures = {
         "frames": clip.frame_count,
         "width": video.width,
@@ -148,9 +148,9 @@ def _payload_bits(wanted_bpp: float | None, pixels: int, overhead_bytes: int) ->
     return None if wanted_bpp is None else max(wanted_bpp * pixels - 8 * overhead_bytes, 8 * overhead_bytes)
 
 
-def _segment_header(clip: Clip, shape: HinervShape, symbol_hash: bytes, picture_hash: bytes) -> SegmentHeader:
+def _segment_header(clip: Clip, shape: Shape, symbol_hash: bytes, picture_hash: bytes) -> SegmentHeader:
     constant = all(duration == clip.video.frame_duration for duration in clip.durations)
-    return SegmentHeader(
+    header = SegmentHeader(
         first_frame=0,
         frames=clip.frame_count,
         durations=() if constant else clip.durations,
@@ -158,6 +158,8 @@ def _segment_header(clip: Clip, shape: HinervShape, symbol_hash: bytes, picture_
         symbol_hash=symbol_hash,
         picture_hash=picture_hash,
     )
+    header.check_against(clip.video, 0)
+    return header
 
 
 def _seconds(clip: Clip) -> float:

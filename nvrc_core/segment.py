@@ -5,19 +5,18 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from nvrc_formats.header import HinervShape, SegmentHeader
+from nvrc_formats.header import SegmentHeader, Shape
 from nvrc_formats.video import VideoFormat
 
-from nvrc_core.compression.scheme import Scheme
 from nvrc_core.compression.segment_codec import Encoding, decode_symbols, encode_symbols
 from nvrc_core.compression.step_trim import trim_steps
 from nvrc_core.errors import SymbolMismatchError
 from nvrc_core.events import FitProgress
 from nvrc_core.fitting.rate_control import RateControl
 from nvrc_core.fitting.trainer import Trainer
+from nvrc_core.kinds import representation_for, scheme_for
 from nvrc_core.presets import Preset
 from nvrc_core.rendering import Planes, render_frames
-from nvrc_core.representation.hinerv import Hinerv
 
 # Steps that move after the fit cost quality: the rate has to be this far off before they do.
 LAST_TRIM_TOLERANCE = 0.07
@@ -32,7 +31,7 @@ class FittedSegment:
 
 
 def fit_segment(
-    shape: HinervShape,
+    shape: Shape,
     video: VideoFormat,
     planes: list[np.ndarray],
     preset: Preset,
@@ -44,8 +43,8 @@ def fit_segment(
     on_progress: Callable[[FitProgress], None],
 ) -> FittedSegment:
     """Fits and codes integer planes [T, H, W] (Y, U, V) at a rate of `target_bits` or at a quality weight."""
-    representation = Hinerv(shape, video, len(planes[0]))
-    scheme = Scheme(representation.specs)
+    representation = representation_for(shape, video, len(planes[0]))
+    scheme = scheme_for(representation)
     trainer = Trainer(
         representation,
         scheme,
@@ -66,9 +65,9 @@ class SegmentDecoder:
     """Decodes the symbols of a segment at once (raises PayloadError, SymbolMismatchError), its frames on demand."""
 
     def __init__(self, header: SegmentHeader, payload: bytes, video: VideoFormat) -> None:
-        self._representation = Hinerv(header.representation, video, header.frames)
+        self._representation = representation_for(header.representation, video, header.frames)
         self._peak = video.pixel_format.peak
-        scheme = Scheme(self._representation.specs)
+        scheme = scheme_for(self._representation)
         symbols, self.encoding = decode_symbols(scheme, payload)
         if self.encoding.symbol_hash != header.symbol_hash:
             raise SymbolMismatchError(

@@ -1,0 +1,51 @@
+"""`nvrc info` of motion-compensated wavelets: it decodes no symbol, so headers alone make its files."""
+
+import json
+from pathlib import Path
+
+import pytest
+from nvrc_formats.container import ContainerWriter
+from nvrc_formats.header import (
+    MotionWaveletShape,
+    SegmentHeader,
+    Settings,
+    StreamHeader,
+    pack_segment,
+    pack_stream_header,
+)
+from nvrc_formats.video import VideoFormat
+
+VIDEO = VideoFormat(40, 24)
+
+
+def file_of(path: Path, keys: tuple[int, ...]) -> Path:
+    with path.open("wb") as stream:
+        writer = ContainerWriter(stream)
+        writer.write_header(pack_stream_header(StreamHeader(VIDEO, "test", Settings("fast", 1.0))))
+        header = SegmentHeader(0, keys[-1] + 1, (), MotionWaveletShape(keys, 16, 2), bytes(8), bytes(8))
+        writer.write_segment(pack_segment(header, b"not decoded"), header.frames)
+        writer.finish()
+    return path
+
+
+def test_wavelets_as_json(nvrc, tmp_path):
+    about = json.loads(nvrc("info", file_of(tmp_path / "a.nvrc", (0, 32, 48)), "--json").stdout)
+    (segment,) = about["segments"]
+    assert segment["representation"] == {"kind": "mcw1", "keys": [0, 32, 48], "channels": 16, "blocks": 2}
+    network = 18 * 16 + 2 * (9 * 16 + 4 * 16 * 16) + 54 * 16
+    assert segment["parameters"] == 49 * (2 * 3) * 389 + network
+
+
+@pytest.mark.parametrize(
+    ("keys", "listed"),
+    [
+        ((0,), "1 of 1 frames: 0"),
+        ((0, 32, 48), "3 of 49 frames: 0, 32, 48"),
+        (tuple(range(20)), "20 of 20 frames: 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, ..."),
+    ],
+)
+def test_wavelets_in_words(nvrc, tmp_path, keys, listed):
+    lines = nvrc("info", file_of(tmp_path / "a.nvrc", keys)).stdout.splitlines()
+    assert sum("mcw1" in line for line in lines) == 1
+    assert f"  keys      {listed}" in lines
+    assert "  network   16 channels, 2 blocks" in lines
