@@ -1,0 +1,188 @@
+"""First symbols of motion-compensated wavelets, from the video itself: a closed loop without any training.
+
+Keys first, each predicted from the quantised key before it, and then level by level the frames between two keys, from
+quantised references along motion that was searched for in advance (`motion_search`). What the prediction misses is
+transformed, divided by first step sizes and rounded with a dead zone.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from math import sqrt
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from nvrc_core.representation.intervals import NONE, Intervals
+from nvrc_core.representation.warp import Picture, blend, warp_picture
+from nvrc_core.representation.wavelet import BANDS, STRIDE, analyse, synthesise
+
+KEY_STEP = 0.8
+LEVEL_STEPS = (1.82, 2.08, 2.34, 2.73, 3.12)
+"""Step sizes by level, in units of 1 / sqrt(lambda): the frames that others are predicted from are the finer. One
+step does for all bands of a frame, as the transform is nearly orthonormal."""
+
+DEAD_ZONE = 0.75
+"""Values smaller than this, in steps, start at zero."""
+
+BAND_CHANNELS = dict(zip(BANDS, (12, 9, 9, 3), strict=True))
+MOTION = "motion"
+MOTION_STEPS = (0.5, 0.5, 0.5, 0.5, 1.0)
+"""Half a luma sample for flow (dx0, dy0, dx1, dy1); the mask in logits."""
+
+CHUNK_PIXELS = 2**21
+"""Luma samples that are worked on at once."""
+
+
+@dataclass(frozen=True)
+class WarmStart:
+    """symbols: integers (as floats) [F, h, w, C] in row order, of the four bands and of "motion". steps: what a symbol
+    is multiplied with, [levels, C] by the same names: bands in samples of [0, 1], motion in luma samples and logits."""
+
+    symbols: dict[str, Tensor]
+    steps: dict[str, Tensor]
+
+
+def pad_planes(planes: Sequence[Tensor]) -> tuple[Tensor, ...]:
+    """Y, U, V [T, H, W] with sides of whole lattice cells (16 luma, 8 chroma samples), the borders repeated."""
+    return tuple(_pad(plane, cell) for plane, cell in zip(planes, (STRIDE, STRIDE // 2, STRIDE // 2), strict=True))
+
+
+def _pad(plane: Tensor, cell: int) -> Tensor:
+    for dim in (1, 2):
+        length = plane.shape[dim]
+        places = torch.arange(length + -length % cell, device=plane.device).clamp(max=length - 1)
+        plane = plane if len(places) == length else plane.index_select(dim, places)
+    return plane
+
+
+def first_steps(levels: int, quality_weight: float) -> dict[str, Tensor]:
+    """Step sizes by name, [levels, C], for a quality weight (lambda on squared errors of samples in [0, 1])."""
+    by_level = [KEY_STEP, *(LEVEL_STEPS[min(level, len(LEVEL_STEPS) - 1)] for level in range(levels - 1))]
+    band_steps = torch.tensor(by_level).unsqueeze(1) / sqrt(quality_weight)
+    steps = {name: band_steps.repeat(1, channels) for name, channels in BAND_CHANNELS.items()}
+    return steps | {MOTION: torch.tensor(MOTION_STEPS).repeat(levels, 1)}
+
+
+@torch.no_grad()
+def warm_start(
+    planes: Sequence[Tensor], intervals: Intervals, motion: Tensor, quality_weight: float, *, peak: int = 255
+) -> WarmStart:
+    """First symbols for one quality weight.
+
+    `planes`: Y, U, V [T, H, W] of integer samples up to `peak`, any size (see `pad_planes`). `motion` [F, h, w, 5] in
+    row order as `motion_search.search_motion` returns it: that takes most of the time, and does not depend on the
+    quality weight.
+    """
+    steps = first_steps(intervals.levels, quality_weight)
+    return _ClosedLoop(planes, intervals, motion, steps, peak).run()
+
+
+def estimate_bits(symbols: Mapping[str, Tensor], intervals: Intervals) -> dict[str, float]:
+    """About how many bits the symbols take, by name, without coding them: the entropy of a Laplace distribution for
+    each channel of each level; of motion, of what a linear prediction leaves."""
+    residuals = {name: symbols[name] for name in BANDS} | {MOTION: _unpredicted(symbols[MOTION], intervals)}
+    levels = [intervals.rows_of_level(level) for level in range(intervals.levels)]
+    return {name: sum(_laplace_bits(values[rows]) for rows in levels) for name, values in residuals.items()}
+
+
+def _laplace_bits(values: Tensor) -> float:
+    """The entropy of P(k) = (1 - t) / (1 + t) * t ** |k| for each channel of [..., C], t by maximum likelihood."""
+    magnitude = values.abs().flatten(0, -2).mean(0, dtype=torch.float64).clamp_min(1e-12)
+    ratio = magnitude / (1 + (1 + magnitude.square()).sqrt())
+    bits = torch.log2((1 + ratio) / (1 - ratio)) - magnitude * torch.log2(ratio)
+    return float(bits.sum()) * (values.numel() // values.shape[-1])
+
+
+def _unpredicted(motion: Tensor, intervals: Intervals) -> Tensor:
+    """Motion symbols minus the best linear prediction, for each channel, from four decoded neighbours and the same
+    place in the context row; keys and other frames apart."""
+    around = F.pad(motion.movedim(-1, 1), (1, 1, 1, 0))  # [F, 5, h + 1, w + 2]
+    height, width = motion.shape[1:3]
+    neighbours = [(1, 0), (0, 1), (0, 0), (0, 2)]
+    inputs = [around[:, :, y : y + height, x : x + width].movedim(1, -1) for y, x in neighbours]
+    context = torch.tensor(intervals.context, device=motion.device)
+    inputs.append(motion[context.clamp_min(0)] * (context != NONE).view(-1, 1, 1, 1))
+    stacked = torch.stack(inputs, dim=-1).double()  # [F, h, w, 5, inputs]
+    left = motion.double().clone()
+    keys = len(intervals.keys)
+    for rows in (slice(0, keys), slice(keys, None)):
+        for channel in range(motion.shape[-1]):
+            known, wanted = stacked[rows, ..., channel, :].flatten(0, 2), left[rows, ..., channel].flatten()
+            ridge = (5 + 0.02 * len(known)) * torch.eye(known.shape[-1], dtype=known.dtype, device=known.device)
+            weights = torch.linalg.solve(known.T @ known + ridge, known.T @ wanted)
+            left[rows, ..., channel] -= (known @ weights).view(left[rows, ..., channel].shape)
+    return left
+
+
+class _ClosedLoop:
+    """Codes frames in an order that needs no more references at once than those of one interval."""
+
+    def __init__(
+        self, planes: Sequence[Tensor], intervals: Intervals, motion: Tensor, steps: dict[str, Tensor], peak: int
+    ) -> None:
+        self.planes, self.intervals, self.steps, self.peak = planes, intervals, steps, peak
+        device = planes[0].device
+        height, width = motion.shape[1:3]
+        self.symbols = {
+            name: torch.zeros(intervals.frames, height << index, width << index, channels, device=device)
+            for index, (name, channels) in enumerate(BAND_CHANNELS.items())
+        }
+        self.symbols[MOTION] = (motion / motion.new_tensor(MOTION_STEPS)).round()
+        self.decoded: dict[int, Picture] = {}
+        self.chunk = max(1, CHUNK_PIXELS // (height * width * STRIDE**2))
+
+    def run(self) -> WarmStart:
+        row_of = self.intervals.row_of
+        self._code([0])
+        for low, high in pairwise(self.intervals.keys):
+            self._code([row_of[high]])
+            between = sorted(row_of[low + 1 : high])
+            for level in range(1, self.intervals.levels):
+                rows = [row for row in between if self.intervals.level[row] == level]
+                for first in range(0, len(rows), self.chunk):
+                    self._code(rows[first : first + self.chunk])
+            self.decoded = {row_of[high]: self.decoded[row_of[high]]}
+        return WarmStart(self.symbols, self.steps)
+
+    def _code(self, rows: list[int]) -> None:
+        """Quantises what the prediction of rows of one level misses, and keeps the result as a reference."""
+        level = self.intervals.level[rows[0]]
+        luma, chroma = self._picture(rows)
+        predicted = self._predict(rows)
+        if predicted is not None:
+            luma, chroma = luma - predicted[0], chroma - predicted[1]
+        bands = analyse(luma, chroma)
+        for name, band in bands.items():
+            step = self.steps[name][level].to(band)
+            symbols = band / step
+            symbols = torch.where(symbols.abs() < DEAD_ZONE, 0.0, symbols.round())
+            self.symbols[name][rows] = symbols
+            bands[name] = symbols * step
+        luma, chroma = synthesise(bands)
+        if predicted is not None:
+            luma, chroma = luma + predicted[0], chroma + predicted[1]
+        self.decoded.update((row, (luma[[i]], chroma[[i]])) for i, row in enumerate(rows))
+
+    def _predict(self, rows: list[int]) -> Picture | None:
+        intervals = self.intervals
+        level, first = intervals.level[rows[0]], intervals.reference0[rows[0]]
+        if first == NONE:
+            return None
+        motion = (self.symbols[MOTION][rows] * self.steps[MOTION][level].to(self.symbols[MOTION])).movedim(-1, 1)
+        before = warp_picture(self._references([intervals.reference0[row] for row in rows]), motion[:, :2])
+        if level == 0:
+            return before
+        after = warp_picture(self._references([intervals.reference1[row] for row in rows]), motion[:, 2:4])
+        return blend(before, after, motion[:, 4:], motion.new_tensor([intervals.position[row] for row in rows]))
+
+    def _references(self, rows: list[int]) -> Picture:
+        luma, chroma = zip(*(self.decoded[row] for row in rows), strict=True)
+        return torch.cat(luma), torch.cat(chroma)
+
+    def _picture(self, rows: list[int]) -> Picture:
+        """The video's samples around zero."""
+        times = [self.intervals.frame[row] for row in rows]
+        luma, first, second = (plane / self.peak - 0.5 for plane in pad_planes([plane[times] for plane in self.planes]))
+        return luma.unsqueeze(1), torch.stack([first, second], dim=1)
