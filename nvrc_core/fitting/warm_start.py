@@ -12,11 +12,13 @@ from math import sqrt
 
 import torch
 import torch.nn.functional as F
+from nvrc_formats.shapes import MotionWaveletShape
 from torch import Tensor
 
 from nvrc_core.representation.intervals import NONE, Intervals
+from nvrc_core.representation.motion_wavelet import BAND_CHANNELS
 from nvrc_core.representation.warp import Picture, blend, warp_picture
-from nvrc_core.representation.wavelet import BANDS, STRIDE, analyse, synthesise
+from nvrc_core.representation.wavelet import BANDS, analyse, synthesise
 
 KEY_STEP = 0.8
 LEVEL_STEPS = (1.82, 2.08, 2.34, 2.73, 3.12)
@@ -26,7 +28,7 @@ step does for all bands of a frame, as the transform is nearly orthonormal."""
 DEAD_ZONE = 0.75
 """Values smaller than this, in steps, start at zero."""
 
-BAND_CHANNELS = dict(zip(BANDS, (12, 9, 9, 3), strict=True))
+STRIDE = MotionWaveletShape.COARSEST_STRIDE
 MOTION = "motion"
 MOTION_STEPS = (0.5, 0.5, 0.5, 0.5, 1.0)
 """Half a luma sample for flow (dx0, dy0, dx1, dy1); the mask in logits."""
@@ -61,7 +63,7 @@ def first_steps(levels: int, quality_weight: float) -> dict[str, Tensor]:
     """Step sizes by name, [levels, C], for a quality weight (lambda on squared errors of samples in [0, 1])."""
     by_level = [KEY_STEP, *(LEVEL_STEPS[min(level, len(LEVEL_STEPS) - 1)] for level in range(levels - 1))]
     band_steps = torch.tensor(by_level).unsqueeze(1) / sqrt(quality_weight)
-    steps = {name: band_steps.repeat(1, channels) for name, channels in BAND_CHANNELS.items()}
+    steps = {name: band_steps.repeat(1, channels) for name, channels in zip(BANDS, BAND_CHANNELS, strict=True)}
     return steps | {MOTION: torch.tensor(MOTION_STEPS).repeat(levels, 1)}
 
 
@@ -127,7 +129,7 @@ class _ClosedLoop:
         height, width = motion.shape[1:3]
         self.symbols = {
             name: torch.zeros(intervals.frames, height << index, width << index, channels, device=device)
-            for index, (name, channels) in enumerate(BAND_CHANNELS.items())
+            for index, (name, channels) in enumerate(zip(BANDS, BAND_CHANNELS, strict=True))
         }
         self.symbols[MOTION] = (motion / motion.new_tensor(MOTION_STEPS)).round()
         self.decoded: dict[int, Picture] = {}
