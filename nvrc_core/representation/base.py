@@ -12,9 +12,10 @@ import torch
 from torch import Tensor
 
 # "grid": [T, H, W, C], coded under the context prior, coarser levels first.
+# "band", "motion": [T, H, W, C], rows in coding order: wavelet bands, coarser first, and motion.
 # "layer": a matrix [rows, ...], coded under the dual-axis prior; local grids count as layers, as in the paper.
 # "bias": a vector, coded with one step, mean and scale.
-Kind = Literal["grid", "layer", "bias"]
+Kind = Literal["grid", "band", "motion", "layer", "bias"]
 
 
 @dataclass(frozen=True)

@@ -29,6 +29,7 @@ LOW_GAIN = Z**2
 BANDS = ("band16", "band8", "band4", "band2")
 PLANES = 3
 STRIDE = 16
+"""Luma samples along a side of a cell of band16."""
 
 Lifting = Callable[[Tensor, Tensor, int], None]
 """Changes even and odd samples in place, along an axis."""

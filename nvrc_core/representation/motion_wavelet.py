@@ -1,0 +1,203 @@
+"""Motion-compensated wavelets: a frame is predicted from two others, the rest is a sum of wavelets, and a small
+network corrects the picture.
+
+A frame's residual is the inverse wavelet transform of its bands. A key adds the key before it, moved; any other frame
+a blend of its two references, moved (`Intervals`). What is referred to is this linear picture, unclamped and without
+the network's correction, so that the network has no part in the chain of references and can be as large as time allows.
+Samples are x / peak - 0.5: zero is mid-grey.
+"""
+
+from collections.abc import Iterator, Mapping
+
+import torch
+import torch.nn.functional as F
+from nvrc_formats.shapes import MotionWaveletShape
+from nvrc_formats.video import VideoFormat
+from torch import Tensor
+
+from nvrc_core.representation.base import ParameterSpec
+from nvrc_core.representation.intervals import NONE, Intervals
+from nvrc_core.representation.warp import Picture, blend, warp_picture
+from nvrc_core.representation.wavelet import BANDS, synthesise
+
+BAND_CHANNELS = (12, 9, 9, 3)
+MOTION_CHANNELS = 5  # dx, dy to the first and to the second reference, in luma samples; mask
+HALF_PLANES = 6  # at half the luma resolution: four luma phases, U, V
+FEATURES = 3 * HALF_PLANES
+EXPANSION = 2
+KERNEL = 3
+FEATURE_GAIN, HEAD_GAIN = 4.0, 0.25
+DEPTHWISE_SPREAD = 0.5  # of the usual uniform start, around the identity
+GREY = 0.5
+
+# Multiply-accumulates of everything but the network, per luma sample: 1.5 samples of all planes, for each two warps
+# (rows of a separable 4x4 filter, 20, and its weights, 12), the blend (2), and 8 of lifting at 4/3 samples a sample.
+SYNTHESIS_MACS = 1.5 * (2 * 32 + 2 + 8 * 4 / 3)
+
+
+class MotionWavelet:
+    """Motion-compensated wavelets for `frames` frames of a video. See `Representation` for the interface.
+
+    Bands and motion have one row a frame, in the row order of `intervals`.
+    """
+
+    def __init__(self, shape: MotionWaveletShape, video: VideoFormat, frames: int) -> None:
+        self.shape = shape
+        self.video = video
+        self.frames = frames
+        self.intervals = Intervals(frames, shape.keys)
+        self.specs = (*self._grid_specs(), *self._network_specs())
+        self.mac_per_pixel = self._mac_per_pixel()
+
+    # -- parameters ---------------------------------------------------------------------------------------
+
+    def _grid_specs(self) -> Iterator[ParameterSpec]:
+        height, width = self.shape.coarsest_size(self.video)
+        for level, (name, channels) in enumerate(zip(BANDS, BAND_CHANNELS, strict=True)):
+            yield ParameterSpec(name, (self.frames, height << level, width << level, channels), "band", 0.0)
+        yield ParameterSpec("motion", (self.frames, height, width, MOTION_CHANNELS), "motion", 0.0)
+
+    def _network_specs(self) -> Iterator[ParameterSpec]:
+        """Biases where they are not as good as undone by a later one."""
+        width = self.shape.channels
+        hidden = width * EXPANSION
+        yield ParameterSpec("net.input", (width, FEATURES), "layer", FEATURES**-0.5)
+        for block in range(self.shape.blocks):
+            name = f"net.block{block}"
+            yield ParameterSpec(f"{name}.depthwise", (width, KERNEL**2), "layer", DEPTHWISE_SPREAD / KERNEL)
+            yield ParameterSpec(f"{name}.expand", (hidden, width), "layer", width**-0.5)
+            yield ParameterSpec(f"{name}.expand.bias", (hidden,), "bias", 0.0)
+            yield ParameterSpec(f"{name}.project", (width, hidden), "layer", 0.0)
+        yield ParameterSpec("net.head", (HALF_PLANES, width * KERNEL**2), "layer", 0.0)
+        yield ParameterSpec("net.head.bias", (HALF_PLANES,), "bias", 0.0)
+
+    def initial_parameters(self, plane_means: tuple[float, ...], generator: torch.Generator) -> dict[str, Tensor]:
+        """See `Representation`. Grids are zero, a still picture of mid-grey, and have to come from the video; the
+        network starts with blocks and a head that add nothing."""
+        parameters = {
+            spec.name: (torch.rand(spec.shape, generator=generator) * 2 - 1) * spec.init_bound
+            if spec.init_bound
+            else torch.zeros(spec.shape)
+            for spec in self.specs
+        }
+        for block in range(self.shape.blocks):
+            parameters[f"net.block{block}.depthwise"][:, KERNEL**2 // 2] += 1
+        return parameters
+
+    def _mac_per_pixel(self) -> float:
+        height, width = self.shape.coarsest_size(self.video)
+        coded = height * width * self.shape.COARSEST_STRIDE**2 / self.video.pixels
+        network = sum(spec.size for spec in self.specs if spec.kind == "layer") / 4
+        return coded * (network + SYNTHESIS_MACS)
+
+    # -- rendering ----------------------------------------------------------------------------------------
+
+    def render(self, parameters: Mapping[str, Tensor], frames: Tensor) -> tuple[Tensor, ...]:
+        """See `Representation`. Each call computes all frames that the wanted ones refer to, and nothing else."""
+        wanted = [self.intervals.row_of[frame] for frame in frames.tolist()]
+        rows = sorted(set().union(*map(self.intervals.ancestors, wanted)))
+        index = torch.tensor(rows, device=frames.device)
+        of_rows = {spec.name: parameters[spec.name][index] for spec in self._grid_specs()}
+        features = self.features(of_rows, index)
+        features = features[[rows.index(row) for row in wanted]]
+        return tuple(plane.clamp(0, 1) for plane in self._planes(features, parameters))
+
+    def render_rows(self, parameters: Mapping[str, Tensor], rows: Tensor) -> tuple[Tensor, ...]:
+        """Planes Y, U, V as [N, H, W], not clamped, of all of the given rows [N], which have to ascend and to include
+        all that they refer to. `parameters` hold bands and motion of these rows only, [N, ...]; differentiable, also
+        through references."""
+        return self._planes(self.features(parameters, rows), parameters)
+
+    def features(self, parameters: Mapping[str, Tensor], rows: Tensor) -> Tensor:
+        """Linear pictures and what the network sees of references, [N, 18, H16 / 2, W16 / 2], of rows as for
+        `render_rows`: six half-resolution planes of the linear picture, then for either reference those of the moved
+        reference minus the picture, zero for keys. Half-resolution planes are luma phases (0, 0), (0, 1), (1, 0),
+        (1, 1) as (row, column), U, V."""
+        batches = self._batches(rows.tolist())
+        sizes = [len(batch) for batch in batches]
+        luma, chroma = synthesise(parameters)
+        motion = parameters["motion"].permute(0, 3, 1, 2)
+        known: dict[int, Picture] = {}
+        features = []
+        for batch, *residual, moves in zip(
+            batches, luma.split(sizes), chroma.split(sizes), motion.split(sizes), strict=True
+        ):
+            picture, moved = self._picture(batch, residual, moves, known)
+            known |= zip(batch, zip(*(planes.unbind() for planes in picture), strict=True), strict=True)
+            features.append(_features(picture, moved))
+        return torch.cat(features)
+
+    def _batches(self, rows: list[int]) -> list[list[int]]:
+        """Rows that do not refer to each other: keys one by one, others by level."""
+        level = self.intervals.level
+        keys = [[row] for row in rows if level[row] == 0]
+        others = [[row for row in rows if level[row] == number] for number in range(1, self.intervals.levels)]
+        return keys + [batch for batch in others if batch]
+
+    def _picture(
+        self, rows: list[int], residual: list[Tensor], motion: Tensor, known: Mapping[int, Picture]
+    ) -> tuple[Picture, list[Picture]]:
+        """The linear pictures of one batch, and for other frames than keys their two references, moved."""
+        before, after = (
+            [references[row] for row in rows] for references in (self.intervals.reference0, self.intervals.reference1)
+        )
+        if before[0] == NONE:
+            return tuple(residual), []
+        if self.intervals.level[rows[0]] == 0:
+            return _add(residual, warp_picture(_stack(known, before), motion[:, :2])), []
+        flow = torch.cat([motion[:, :2], motion[:, 2:4]])
+        moved = zip(*(plane.chunk(2) for plane in warp_picture(_stack(known, before + after), flow)), strict=True)
+        first, second = moved
+        position = motion.new_tensor([self.intervals.position[row] for row in rows])
+        return _add(residual, blend(first, second, motion[:, 4:], position)), [first, second]
+
+    def network(self, features: Tensor, parameters: Mapping[str, Tensor]) -> Tensor:
+        """The correction of the linear pictures: [N, 18, h, w] to [N, 6, h, w]. Frame by frame, and with channels last
+        in memory, it is quickest: what a layer leaves is still in the cache."""
+        return torch.cat([self._correction(frame, parameters) for frame in features.unbind()])
+
+    def _correction(self, features: Tensor, parameters: Mapping[str, Tensor]) -> Tensor:
+        width, (height_of_maps, width_of_maps) = self.shape.channels, features.shape[1:]
+
+        def maps(samples: Tensor) -> Tensor:
+            return samples.view(1, height_of_maps, width_of_maps, width).permute(0, 3, 1, 2)
+
+        samples = features.flatten(1).T @ (parameters["net.input"] * FEATURE_GAIN).T
+        for block in range(self.shape.blocks):
+            name = f"net.block{block}"
+            kernel = parameters[f"{name}.depthwise"].view(width, 1, KERNEL, KERNEL)
+            hidden = F.conv2d(maps(samples), kernel, padding=KERNEL // 2, groups=width)
+            hidden = hidden.permute(0, 2, 3, 1).reshape(-1, width)
+            hidden = F.linear(hidden, parameters[f"{name}.expand"], parameters[f"{name}.expand.bias"]).relu_()
+            samples = torch.addmm(samples, hidden, parameters[f"{name}.project"].T)
+        kernel = (parameters["net.head"] * HEAD_GAIN).view(HALF_PLANES, width, KERNEL, KERNEL)
+        return F.conv2d(maps(samples), kernel, parameters["net.head.bias"] * HEAD_GAIN, padding=KERNEL // 2)
+
+    def _planes(self, features: Tensor, parameters: Mapping[str, Tensor]) -> tuple[Tensor, ...]:
+        """Y, U, V of the true size; black is 0 and white is 1."""
+        corrected = features[:, :HALF_PLANES] + self.network(features, parameters) + GREY
+        planes = (F.pixel_shuffle(corrected[:, :4], 2)[:, 0], corrected[:, 4], corrected[:, 5])
+        return tuple(
+            plane[:, :height, :width] for plane, (height, width) in zip(planes, self.video.plane_shapes, strict=True)
+        )
+
+
+def _add(residual: list[Tensor], prediction: Picture) -> Picture:
+    return residual[0] + prediction[0], residual[1] + prediction[1]
+
+
+def _stack(known: Mapping[int, Picture], rows: list[int]) -> Picture:
+    lumas, chromas = zip(*(known[row] for row in rows), strict=True)
+    return torch.stack(lumas), torch.stack(chromas)
+
+
+def _features(picture: Picture, moved: list[Picture]) -> Tensor:
+    """See `MotionWavelet.features`."""
+    planes = _half_planes(picture)
+    if not moved:
+        return F.pad(planes, (0, 0, 0, 0, 0, FEATURES - HALF_PLANES))
+    return torch.cat([planes, *(_half_planes(reference) - planes for reference in moved)], dim=1)
+
+
+def _half_planes(picture: Picture) -> Tensor:
+    return torch.cat([F.pixel_unshuffle(picture[0], 2), picture[1]], dim=1)
