@@ -98,9 +98,9 @@ class MotionWavelet:
         rows = sorted(set().union(*map(self.intervals.ancestors, wanted)))
         index = torch.tensor(rows, device=frames.device)
         of_rows = {spec.name: parameters[spec.name][index] for spec in self._grid_specs()}
-        features = self.features(of_rows, index)
-        features = features[[rows.index(row) for row in wanted]]
-        return tuple(plane.clamp(0, 1) for plane in self._planes(features, parameters))
+        once = sorted(set(wanted))
+        planes = self._planes(self.features(of_rows, index, once), parameters)
+        return tuple(plane[[once.index(row) for row in wanted]].clamp(0, 1) for plane in planes)
 
     def render_rows(self, parameters: Mapping[str, Tensor], rows: Tensor) -> tuple[Tensor, ...]:
         """Planes Y, U, V as [N, H, W], not clamped, of all of the given rows [N], which have to ascend and to include
@@ -108,11 +108,11 @@ class MotionWavelet:
         through references."""
         return self._planes(self.features(parameters, rows), parameters)
 
-    def features(self, parameters: Mapping[str, Tensor], rows: Tensor) -> Tensor:
+    def features(self, parameters: Mapping[str, Tensor], rows: Tensor, wanted: list[int] | None = None) -> Tensor:
         """Linear pictures and what the network sees of references, [N, 18, H16 / 2, W16 / 2], of rows as for
-        `render_rows`: six half-resolution planes of the linear picture, then for either reference those of the moved
-        reference minus the picture, zero for keys. Half-resolution planes are luma phases (0, 0), (0, 1), (1, 0),
-        (1, 1) as (row, column), U, V."""
+        `render_rows`, all or those `wanted`: six half-resolution planes of the linear picture, then for either
+        reference those of the moved reference minus the picture, zero for keys. Half-resolution planes are luma
+        phases (0, 0), (0, 1), (1, 0), (1, 1) as (row, column), U, V."""
         batches = self._batches(rows.tolist())
         sizes = [len(batch) for batch in batches]
         luma, chroma = synthesise(parameters)
@@ -125,6 +125,8 @@ class MotionWavelet:
             picture, moved = self._picture(batch, residual, moves, known)
             known |= zip(batch, zip(*(planes.unbind() for planes in picture), strict=True), strict=True)
             features.append(_features(picture, moved))
+            if wanted is not None:  # the others are many, and large
+                features[-1] = features[-1][[place for place, row in enumerate(batch) if row in wanted]]
         return torch.cat(features)
 
     def _batches(self, rows: list[int]) -> list[list[int]]:
@@ -171,12 +173,14 @@ class MotionWavelet:
             hidden = F.linear(hidden, parameters[f"{name}.expand"], parameters[f"{name}.expand.bias"]).relu_()
             samples = torch.addmm(samples, hidden, parameters[f"{name}.project"].T)
         kernel = (parameters["net.head"] * HEAD_GAIN).view(HALF_PLANES, width, KERNEL, KERNEL)
-        return F.conv2d(maps(samples), kernel, parameters["net.head.bias"] * HEAD_GAIN, padding=KERNEL // 2)
+        head = F.conv2d(maps(samples), kernel, parameters["net.head.bias"] * HEAD_GAIN, padding=KERNEL // 2)
+        return head.contiguous()
 
     def _planes(self, features: Tensor, parameters: Mapping[str, Tensor]) -> tuple[Tensor, ...]:
         """Y, U, V of the true size; black is 0 and white is 1."""
         corrected = features[:, :HALF_PLANES] + self.network(features, parameters) + GREY
-        planes = (F.pixel_shuffle(corrected[:, :4], 2)[:, 0], corrected[:, 4], corrected[:, 5])
+        phases, *chroma = corrected.split([4, 1, 1], dim=1)
+        planes = (plane.squeeze(1) for plane in (F.pixel_shuffle(phases, 2), *chroma))
         return tuple(
             plane[:, :height, :width] for plane, (height, width) in zip(planes, self.video.plane_shapes, strict=True)
         )
