@@ -1,0 +1,125 @@
+"""Block matching: motion of lattice cells by comparing blocks, on pictures of reduced resolution.
+
+Flow is [N, 2, h, w]: (dx, dy) in luma samples, one vector a cell of 16x16 luma samples; a block is its cell.
+"""
+
+from collections.abc import Iterable
+
+import torch
+import torch.nn.functional as F
+from nvrc_formats.shapes import MotionWaveletShape
+from torch import Tensor
+
+CELL = MotionWaveletShape.COARSEST_STRIDE
+FINE, COARSE = 2, 4
+"""Luma samples along a side of a sample of the two reduced resolutions."""
+
+# Prices of motion, in mean absolute differences of samples in [0, 1]: of the root of a distance in coarse samples, and
+# of a luma sample of difference from the neighbours, up to ROUGHEST samples.
+DISTANCE_PRICE = 0.0008
+ROUGHNESS_PRICE = 0.0006
+ROUGHEST = 16.0
+
+FAVOUR = 1.5
+LARGEST_MASK = 2.0
+SMALLEST_DIFFERENCE = 0.01
+
+FOUR = ((-1, 0), (1, 0), (0, -1), (0, 1))
+EIGHT = (*FOUR, (-1, -1), (1, -1), (-1, 1), (1, 1))
+
+
+def full_search(current: Tensor, reference: Tensor, reach: int) -> Tensor:
+    """The best of all moves up to `reach` luma samples along each axis, four samples apart; of equal ones the shortest.
+    `current`, `reference`: pictures [N, 1, H / 2, W / 2] at half the luma resolution."""
+    current, reference = (F.avg_pool2d(picture, COARSE // FINE) for picture in (current, reference))
+    height, width = current.shape[-2:]
+    radius = reach // COARSE
+    span = range(-radius, radius + 1)
+    moves = sorted(((x, y) for y in span for x in span), key=lambda move: move[0] ** 2 + move[1] ** 2)
+    around = F.pad(reference, (radius,) * 4, mode="replicate")
+    costs = current.new_empty(len(moves), len(current), 1, height * COARSE // CELL, width * COARSE // CELL)
+    difference = torch.empty_like(current)
+    for cost, (x, y) in zip(costs, moves, strict=True):
+        moved = around[:, :, radius + y : radius + y + height, radius + x : radius + x + width]
+        torch.sub(moved, current, out=difference)
+        torch.mean(_cells(difference.abs_(), CELL // COARSE), dim=(3, 5), out=cost)
+    # A block of 4x4 samples is small: neighbours have a say.
+    near = F.avg_pool2d(F.pad(costs.flatten(0, 2), (1,) * 4, mode="replicate"), 3, stride=1)
+    table = costs.new_tensor(moves)
+    costs.lerp_(near.view_as(costs), 0.5).add_(DISTANCE_PRICE * table.norm(dim=1).sqrt().view(-1, 1, 1, 1, 1))
+    return table[costs.argmin(dim=0).squeeze(1)].movedim(-1, 1) * COARSE
+
+
+def refine(current: Tensor, reference: Tensor, flow: Tensor, expected: Tensor) -> tuple[Tensor, Tensor]:
+    """Flow to one luma sample, and what it leaves, [N, 1, h, w] in mean absolute differences: the best of the given
+    flow, of `expected`, of zero and of the neighbours' flows, then of small moves around it."""
+    search = _Refinement(current, reference, flow)
+    search.offer([torch.zeros_like(flow), expected, search.typical, *_shifts(flow)])
+    for move in (2, 1):
+        search.settle()
+        centre = search.flow
+        search.offer(centre + centre.new_tensor(step).view(1, 2, 1, 1) * move for step in EIGHT)
+    search.settle()
+    search.offer([search.typical, *_shifts(search.flow)])
+    return search.flow, search.difference(search.flow)
+
+
+def first_mask(differences: list[Tensor]) -> Tensor:
+    """Logits in favour of the reference that is like the picture, by the mean absolute differences of both."""
+    first, second = (difference + SMALLEST_DIFFERENCE for difference in differences)
+    return ((second / first).log() * FAVOUR).clamp(-LARGEST_MASK, LARGEST_MASK)
+
+
+class _Refinement:
+    """The best flow so far. `typical`: the median of each cell and its neighbours."""
+
+    def __init__(self, current: Tensor, reference: Tensor, flow: Tensor) -> None:
+        self.current, self.reference, self.flow = current, reference, flow
+        height, width = current.shape[-2:]
+        self.x = torch.arange(width, device=current.device) + 0.5
+        self.y = torch.arange(height, device=current.device).unsqueeze(1) + 0.5
+        self.settle()
+
+    def settle(self) -> None:
+        """Makes the flow so far what neighbours are compared with."""
+        self.typical = _median(self.flow)
+        self.cost = self._cost(self.flow)
+
+    def offer(self, candidates: Iterable[Tensor]) -> None:
+        for candidate in candidates:
+            cost = self._cost(candidate)
+            better = cost < self.cost
+            self.cost = torch.where(better, cost, self.cost)
+            self.flow = torch.where(better, candidate, self.flow)
+
+    def _cost(self, flow: Tensor) -> Tensor:
+        roughness = (flow - self.typical).abs().sum(dim=1, keepdim=True).clamp(max=ROUGHEST)
+        return self.difference(flow) + ROUGHNESS_PRICE * roughness
+
+    def difference(self, flow: Tensor) -> Tensor:
+        """[N, 1, h, w]."""
+        height, width = self.current.shape[-2:]
+        block = CELL // FINE
+        dense = (flow / FINE).repeat_interleave(block, dim=-2).repeat_interleave(block, dim=-1)
+        x, y = (self.x + dense[:, 0]) * (2 / width) - 1, (self.y + dense[:, 1]) * (2 / height) - 1
+        places = torch.stack([x, y], dim=1).permute(0, 2, 3, 1)  # planar: read faster
+        moved = F.grid_sample(self.reference, places, padding_mode="border", align_corners=False)
+        return _cells((moved - self.current).abs_(), block).mean(dim=(3, 5))
+
+
+def _cells(picture: Tensor, size: int) -> Tensor:
+    """[N, 1, H, W] to [N, 1, H / size, size, W / size, size]."""
+    count, planes, height, width = picture.shape
+    return picture.view(count, planes, height // size, size, width // size, size)
+
+
+def _shifts(flow: Tensor) -> list[Tensor]:
+    """The flow of each of the four neighbours."""
+    around = F.pad(flow, (1,) * 4, mode="replicate")
+    height, width = flow.shape[-2:]
+    return [around[:, :, 1 + y : 1 + y + height, 1 + x : 1 + x + width] for x, y in FOUR]
+
+
+def _median(flow: Tensor) -> Tensor:
+    around = F.pad(flow, (1,) * 4, mode="replicate").unfold(2, 3, 1).unfold(3, 3, 1)
+    return around.flatten(-2).median(dim=-1).values

@@ -1,0 +1,164 @@
+"""Motion refined through the decoder's own prediction: descent on a quadratic model of it, then rounding by the model.
+
+The prediction is an interpolated flow, two bicubic warps and a blend (`representation/warp.py`), all at the full
+resolution. Around a given motion its error is nearly linear in the motion: e + sum over c of g_c up(delta_c), where g_c
+are the channels' gradients. Squared and averaged over cells of 4x4 samples this is a quadratic model that is sixteen
+times as small as the picture; a few linearisations with several cheap steps on each replace many passes through the
+prediction (S. Baker, I. Matthews, "Lucas-Kanade 20 Years On", 2004).
+
+Everything is in bits: squared errors have a price, and so have differences between neighbours and from what the
+context row lets expect, as they are what motion costs to code.
+"""
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from nvrc_core.representation.resampling import interpolation_matrix
+from nvrc_core.representation.warp import POSITION_MARGIN, warp
+
+SAMPLES = 4
+"""Along a side of the model's cells."""
+
+# Bits for a squared error of samples in [0, 1], of the prediction and of each moved reference alone.
+ERROR_PRICE, SIDE_PRICE = 300.0, 15.0
+
+# Bits for a luma sample of difference between neighbours and from what is expected; for a logit of the mask.
+SMOOTHNESS_PRICE, AGREEMENT_PRICE, MASK_PRICE = 3.0, 1.5, 1.0
+SMOOTH_BELOW = 0.25  # luma samples or logits: where a price begins to grow linearly
+
+LINEARISATIONS, STEPS = 5, 8
+FLOW_RATE, MASK_RATE = 0.25, 0.15
+MEMORY = (0.8, 0.95)
+STILL = 0.1  # bits for a luma sample: gradients well below it move nothing
+
+
+@dataclass(frozen=True)
+class Target:
+    """What motion is fitted to.
+
+    current: luma [N, 1, H, W]. references: one for keys, else two, alike. expected [N, C, h, w]: of the flow; counts
+    where `known` [N, 1, 1, 1] is 1. position [N]: see `warp.blend`.
+    """
+
+    current: Tensor
+    references: list[Tensor]
+    expected: Tensor
+    known: Tensor
+    position: Tensor
+
+
+@dataclass(frozen=True)
+class _Model:
+    """Bits of an error around `motion` [N, C, h, w]: slope . d + d . curvature . d / 2 in each cell of [h', w'].
+    slope [N, C, h', w'], curvature [N, C, C, h', w']; down [h', h] and across [w', w] interpolate the motion."""
+
+    motion: Tensor
+    slope: Tensor
+    curvature: Tensor
+    down: Tensor
+    across: Tensor
+
+    def gradient(self, motion: Tensor) -> Tensor:
+        """[N, C, h, w]."""
+        move = self.down @ ((motion - self.motion) @ self.across.T)
+        slope = torch.einsum("nabyx,nbyx->nayx", self.curvature, move).add_(self.slope)
+        return self.down.T @ (slope @ self.across)
+
+    def node_curvature(self) -> Tensor:
+        """[N, C, C, h, w]: of moving one node alone."""
+        return self.down.square().T @ (self.curvature @ self.across.square())
+
+
+def descend(motion: Tensor, target: Target) -> Tensor:
+    """Motion [N, C, h, w] (flow, and with two references a mask) near the given one, at a lower price."""
+    rates = motion.new_full((motion.shape[1], 1, 1), FLOW_RATE)
+    rates[2 * len(target.references) :] = MASK_RATE
+    mean, square = torch.zeros_like(motion), torch.zeros_like(motion)
+    total = LINEARISATIONS * STEPS
+    for step in range(total):
+        if step % STEPS == 0:
+            model = linearise(motion, target)
+        gradient = model.gradient(motion).add_(_price_gradient(motion, target))
+        mean.lerp_(gradient, 1 - MEMORY[0])
+        square.lerp_(gradient.square(), 1 - MEMORY[1])
+        unbiased = mean / (1 - MEMORY[0] ** (step + 1))
+        spread = (square / (1 - MEMORY[1] ** (step + 1))).sqrt_()
+        motion = motion - rates * min(1.0, 2 - 2 * step / total) * unbiased / spread.add_(STILL)
+    return motion
+
+
+def _price_gradient(motion: Tensor, target: Target) -> Tensor:
+    flows = 2 * len(target.references)
+    flow, mask = motion[:, :flows], motion[:, flows:]
+    gradient = (flow - target.expected[:, :flows]).div_(SMOOTH_BELOW).clamp_(-1, 1).mul_(target.known * AGREEMENT_PRICE)
+    for dim in (-1, -2):
+        rest = flow.shape[dim] - 1
+        slope = flow.diff(dim=dim).div_(SMOOTH_BELOW).clamp_(-1, 1).mul_(SMOOTHNESS_PRICE)
+        gradient.narrow(dim, 1, rest).add_(slope)
+        gradient.narrow(dim, 0, rest).sub_(slope)
+    return torch.cat([gradient, mask.div(SMOOTH_BELOW).clamp_(-1, 1) * MASK_PRICE], dim=1)
+
+
+# -- the model --------------------------------------------------------------------------------------------
+
+
+def linearise(motion: Tensor, target: Target) -> _Model:
+    """The model around a motion."""
+    size = target.current.shape[-2:]
+    moved = [warp(plane, motion[:, 2 * i : 2 * i + 2]) for i, plane in enumerate(target.references)]
+    errors = [plane - target.current for plane in moved]
+    gradients = [_gradients(plane) for plane in moved]
+    if len(moved) == 2:
+        share = 1 - target.position.clamp(POSITION_MARGIN, 1 - POSITION_MARGIN)
+        weight = torch.sigmoid(_up(motion[:, 4:] + share.logit().view(-1, 1, 1, 1), size))
+        other = 1 - weight
+        error = torch.lerp(errors[1], errors[0], weight)
+        of_mask = (errors[0] - errors[1]) * weight * other
+        planes = [*(g * w for g, w in zip((*gradients[0], *gradients[1]), (weight, weight, other, other))), of_mask]
+    else:
+        planes, error = list(gradients[0]), errors[0]
+    channels = len(planes)
+    slope = torch.cat([_cell_sums(plane * error) for plane in planes], dim=1).mul_(2 * ERROR_PRICE)
+    curvature = slope.new_empty(len(slope), channels, *slope.shape[1:])
+    for a in range(channels):
+        for b in range(a, channels):
+            curvature[:, a, b] = curvature[:, b, a] = _cell_sums(planes[a] * planes[b])[:, 0] * (2 * ERROR_PRICE)
+    for side, (along, plain) in enumerate(zip(gradients, errors, strict=True)):
+        for i in (0, 1):
+            slope[:, 2 * side + i] += _cell_sums(along[i] * plain)[:, 0] * (2 * SIDE_PRICE)
+            for j in (0, 1):
+                curvature[:, 2 * side + i, 2 * side + j] += _cell_sums(along[i] * along[j])[:, 0] * (2 * SIDE_PRICE)
+    down, across = _matrices(motion, slope.shape[-2:])
+    return _Model(motion, slope, curvature, down, across)
+
+
+def _gradients(plane: Tensor) -> tuple[Tensor, Tensor]:
+    """Along x and y, by the difference with the least error for smooth planes from five samples; zero at the borders,
+    where warping holds the last sample."""
+    gradients = []
+    for dim in (-1, -2):
+        gradient = torch.zeros_like(plane)
+        rest = plane.shape[dim] - 4
+        inner = gradient.narrow(dim, 2, rest)
+        torch.sub(plane.narrow(dim, 3, rest), plane.narrow(dim, 1, rest), out=inner)
+        inner.mul_(8).add_(plane.narrow(dim, 0, rest)).sub_(plane.narrow(dim, 4, rest)).div_(12)
+        gradients.append(gradient)
+    return gradients[0], gradients[1]
+
+
+def _cell_sums(plane: Tensor) -> Tensor:
+    """[N, 1, H, W] to [N, 1, H / 4, W / 4]."""
+    return F.avg_pool2d(plane, SAMPLES, divisor_override=1)
+
+
+def _up(lattice: Tensor, size: tuple[int, int]) -> Tensor:
+    down, across = _matrices(lattice, size)
+    return down @ (lattice @ across.T)
+
+
+def _matrices(lattice: Tensor, size: tuple[int, int]) -> tuple[Tensor, Tensor]:
+    height, width = lattice.shape[-2:]
+    return interpolation_matrix(height, size[0]).to(lattice), interpolation_matrix(width, size[1]).to(lattice)

@@ -1,0 +1,71 @@
+"""Motion between the frames of a video and their references, by search: where a fit of motion starts.
+
+Coarse to fine, level by level of the tree of references, so that the motion of a row is known when others are
+predicted from it: block matching at a quarter and at half of the resolution, then descent through the decoder's
+prediction.
+"""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from nvrc_core.fitting.block_search import CELL, FINE, first_mask, full_search, refine
+from nvrc_core.fitting.motion_descent import Target, descend
+from nvrc_core.representation.intervals import NONE, Intervals
+
+NEAR, FAR = 32, 64
+"""The range of the search in luma samples along each axis, for frames up to NEAR_FRAMES apart and for others."""
+NEAR_FRAMES = 4
+
+CONTEXT_SHARE = 0.5
+"""Of the context row's motion, which goes twice as far in time."""
+
+CHUNK_PIXELS = 2**20
+"""Luma samples that are worked on at once."""
+
+
+@torch.no_grad()
+def search_motion(luma: Tensor, intervals: Intervals, *, peak: int = 255) -> Tensor:
+    """Motion [F, h, w, 5] in row order: (dx, dy) to either reference in luma samples, and the mask in logits.
+
+    `luma`: samples [T, 16 h, 16 w] up to `peak`, in the order of time (see `warm_start.pad_planes`). Keys only move
+    from the key before.
+    """
+    frames, height, width = luma.shape
+    motion = torch.zeros(frames, 5, height // CELL, width // CELL, device=luma.device)
+    chunk = max(1, CHUNK_PIXELS // (height * width))
+    for level in range(intervals.levels):
+        rows = intervals.rows_of_level(level)
+        for first in range(max(1, rows.start), rows.stop, chunk):
+            chunk_rows = list(range(first, min(first + chunk, rows.stop)))
+            _search(luma, intervals, chunk_rows, motion, peak)
+    return motion.movedim(1, -1).contiguous()
+
+
+def _search(luma: Tensor, intervals: Intervals, rows: list[int], motion: Tensor, peak: int) -> None:
+    """Fills in the motion [F, 5, h, w] of rows of one level."""
+    level = intervals.level[rows[0]]
+
+    def pictures(of_rows: list[int]) -> Tensor:
+        return (luma[[intervals.frame[row] for row in of_rows]].unsqueeze(1) / peak).sub_(0.5)
+
+    context = torch.tensor([intervals.context[row] for row in rows], device=motion.device)
+    known = ((context != NONE) & (level > 0)).to(motion).view(-1, 1, 1, 1)
+    expected = motion[context.clamp_min(0)] * known * CONTEXT_SHARE
+
+    current, references, flows, differences = pictures(rows), [], [], []
+    current_half = F.avg_pool2d(current, FINE)
+    for side, of_row in enumerate((intervals.reference0, intervals.reference1)[: 2 if level else 1]):
+        referred = [of_row[row] for row in rows]
+        distance = max(abs(intervals.frame[a] - intervals.frame[b]) for a, b in zip(rows, referred, strict=True))
+        references.append(pictures(referred))
+        half = F.avg_pool2d(references[-1], FINE)
+        flow = full_search(current_half, half, NEAR if distance <= NEAR_FRAMES else FAR)
+        flow, difference = refine(current_half, half, flow, expected[:, 2 * side : 2 * side + 2])
+        flows.append(flow)
+        differences.append(difference)
+
+    start = torch.cat([*flows, first_mask(differences)] if level else flows, dim=1)
+    position = motion.new_tensor([intervals.position[row] for row in rows])
+    found = descend(start, Target(current, references, expected, known, position))
+    motion[rows, : found.shape[1]] = found
