@@ -15,12 +15,11 @@ from itertools import pairwise, product
 
 import torch
 import torch.nn.functional as F
-from nvrc_formats.tables import LAPLACE, SCALES
+from nvrc_formats.tables import SCALES
 from torch import Tensor
 
 from nvrc_core.compression.prior import Batch, Prediction
 from nvrc_core.compression.quantise import clamp_through, floor_through
-from nvrc_core.compression.rate import symbol_bits
 from nvrc_core.compression.side_information import (
     SCALES_PER_STEP,
     STEPS_PER_OCTAVE,
@@ -92,15 +91,6 @@ class GridPrior:
         mean = output[..., 0] + side[f"{name}.mean"]
         scale = output[..., 1] + side[f"{name}.scale"]
         return Prediction(clamp_through(mean, -MAX_MEAN_EIGHTHS, MAX_MEAN_EIGHTHS), clamp_through(scale, 0, SCALES - 1))
-
-    def total_bits(self, grids: Mapping[str, Tensor], side: SideValues) -> dict[str, Tensor]:
-        """Bits of each grid by name, the coarsest first."""
-        totals: dict[str, Tensor] = {}
-        for batch in self.batches():
-            prior, level = self.predict(grids, side, batch), grids[batch.name]
-            bits = symbol_bits(level[batch.index], prior.mean_eighths, prior.scale_index, LAPLACE).sum()
-            totals[batch.name] = totals.get(batch.name, level.new_zeros(())) + bits
-        return totals
 
     def initial_side(
         self, parameters: Mapping[str, Tensor], grid_step: float, generator: torch.Generator

@@ -8,8 +8,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
+from nvrc_formats.tables import LAPLACE
 from torch import Tensor
 
+from nvrc_core.compression.rate import symbol_bits
 from nvrc_core.compression.side_information import SideSpec, SideValues
 from nvrc_core.representation.base import ParameterSpec
 
@@ -57,10 +59,40 @@ class GridsPrior(Protocol):
         """
         ...
 
-    def total_bits(self, grids: Mapping[str, Tensor], side: SideValues) -> dict[str, Tensor]:
-        """Bits of each grid by name, scalars."""
-        ...
-
     def shifted_side(self, side: SideValues, shift: int) -> dict[str, Tensor]:
         """The tensors of side information that change where all steps are 2 ** (shift / 8) times their size."""
         ...
+
+
+@dataclass(frozen=True)
+class RowSymbols:
+    """Symbols of some rows of grids, all known, as training has them: by name [N, H, W, C].
+
+    `rows` [N]: which rows they are. `context`: the symbols of each row's context row, 0 where it has none.
+    """
+
+    rows: Tensor
+    symbols: Mapping[str, Tensor]
+    context: Mapping[str, Tensor]
+
+
+class RowPrior(GridsPrior, Protocol):
+    """The prior of grids with a row for each frame, which can be trained on a few rows at a time."""
+
+    def step_indices(self, side: SideValues, spec: ParameterSpec, rows: slice | Tensor = slice(None)) -> Tensor:
+        """The step index of every value of some rows of a grid, in a shape that broadcasts to theirs."""
+        ...
+
+    def bits(self, rows: RowSymbols, side: SideValues) -> dict[str, Tensor]:
+        """Bits of each row [N] by name of the grid, by the same arithmetic as `predict`."""
+        ...
+
+
+def total_bits(prior: GridsPrior, grids: Mapping[str, Tensor], side: SideValues) -> dict[str, Tensor]:
+    """Bits of each grid by name, scalars, in coding order."""
+    totals: dict[str, Tensor] = {}
+    for batch in prior.batches():
+        prediction, grid = prior.predict(grids, side, batch), grids[batch.name]
+        bits = symbol_bits(grid[batch.index], prediction.mean_eighths, prediction.scale_index, LAPLACE).sum()
+        totals[batch.name] = totals.get(batch.name, grid.new_zeros(())) + bits
+    return totals

@@ -11,9 +11,10 @@ from torch import Tensor
 
 from nvrc_core.compression.grid_prior import GridPrior
 from nvrc_core.compression.layer_prior import LayerPrior
-from nvrc_core.compression.prior import GridsPrior
+from nvrc_core.compression.prior import GridsPrior, RowSymbols, total_bits
 from nvrc_core.compression.side_information import SideValues, side_bits, step_size
 from nvrc_core.representation.base import ParameterSpec
+from nvrc_core.representation.intervals import Intervals
 
 LAYER_KINDS = ("layer", "bias")
 
@@ -47,10 +48,11 @@ class Symbols:
 class Scheme:
     """The compression scheme of one list of parameters."""
 
-    def __init__(self, specs: tuple[ParameterSpec, ...]) -> None:
+    def __init__(self, specs: tuple[ParameterSpec, ...], intervals: Intervals | None = None) -> None:
+        """`intervals`: the frames of grids that have a row for each frame."""
         self.specs = specs
         self.layer_prior = LayerPrior(tuple(spec for spec in specs if spec.kind in LAYER_KINDS))
-        self.grid_priors = _grid_priors(specs)
+        self.grid_priors = _grid_priors(specs, intervals)
         self.grid_specs = tuple(spec for prior in self.grid_priors for spec in prior.specs)
         self.side_specs = sum((prior.side_specs for prior in self.grid_priors), self.layer_prior.side_specs)
 
@@ -94,11 +96,36 @@ class Scheme:
             for spec in prior.specs:
                 yield spec.name, step_size(prior.step_indices(side, spec))
 
+    # -- training on some rows ----------------------------------------------------------------------------
+
+    def dequantise_rows(
+        self, layers: Tensor, symbols: Mapping[str, Tensor], side: SideValues, rows: Tensor
+    ) -> dict[str, Tensor]:
+        """`dequantise` where grids are given, and returned, in some rows alone: [N, H, W, C] by name."""
+        parameters = self.layer_prior.unflatten(layers * step_size(self.layer_prior.step_indices(side)))
+        for prior in self.grid_priors:
+            for spec in prior.specs:
+                parameters[spec.name] = symbols[spec.name] * step_size(prior.step_indices(side, spec, rows))
+        return parameters
+
+    def row_bits(
+        self, symbols: Mapping[str, Tensor], context: Mapping[str, Tensor], rows: Tensor, side: SideValues
+    ) -> Tensor:
+        """Bits of each row [N], all grids together; see `RowSymbols`."""
+        known = RowSymbols(rows, symbols, context)
+        return sum(bits for prior in self.grid_priors for bits in prior.bits(known, side).values())
+
+    def shared_bits(self, layers: Tensor, side: SideValues) -> Tensor:
+        """Bits of all that is not in rows: layers and side information."""
+        return self.layer_prior.bits(layers, side).sum() + side_bits(self.side_specs, side)
+
+    # -- rate ---------------------------------------------------------------------------------------------
+
     def rate(self, symbols: Symbols) -> Rate:
         """Bits by part of (possibly noisy) symbols."""
         grids: dict[str, Tensor] = {}
         for prior in self.grid_priors:
-            grids |= prior.total_bits(symbols.grids, symbols.side)
+            grids |= total_bits(prior, symbols.grids, symbols.side)
         return Rate(
             layers=self.layer_prior.bits(symbols.layers, symbols.side).sum(),
             grids=grids,
@@ -106,10 +133,18 @@ class Scheme:
         )
 
 
-def _grid_priors(specs: tuple[ParameterSpec, ...]) -> tuple[GridsPrior, ...]:
+def _grid_priors(specs: tuple[ParameterSpec, ...], intervals: Intervals | None) -> tuple[GridsPrior, ...]:
     """The priors of the kinds of grids that there are, in coding order."""
-    grids = tuple(spec for spec in specs if spec.kind == "grid")
-    return (GridPrior(grids),) if grids else ()
+    grids, motion, bands = (tuple(spec for spec in specs if spec.kind == kind) for kind in ("grid", "motion", "band"))
+    priors: list[GridsPrior] = []
+    if grids:
+        priors.append(GridPrior(grids))
+    if motion or bands:
+        from nvrc_core.compression.band_prior import BandPrior
+        from nvrc_core.compression.motion_prior import MotionPrior
+
+        priors += [MotionPrior(motion, intervals), BandPrior(bands, intervals)]
+    return tuple(priors)
 
 
 def quantise(values: Symbols, quantiser: Callable[[Tensor], Tensor]) -> Symbols:

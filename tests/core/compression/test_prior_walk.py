@@ -53,7 +53,7 @@ def scheme(monkeypatch: pytest.MonkeyPatch) -> Scheme:
     """Two priors, of two grids and of one."""
     third = ParameterSpec("third", (2, 1, 1, 3), "grid", 0.1)
     monkeypatch.setattr(
-        "nvrc_core.compression.scheme._grid_priors", lambda specs: (RowPrior(third), RowPrior(FIRST, SECOND))
+        "nvrc_core.compression.scheme._grid_priors", lambda specs, intervals: (RowPrior(third), RowPrior(FIRST, SECOND))
     )
     return Scheme((FIRST, SECOND, third, *LAYERS))
 
