@@ -50,7 +50,12 @@ class Recipe:
 
     def learning_rate(self, progress: float) -> float:
         """The factor on all learning rates: linear warm-up, then a cosine to `final_rate`."""
-        if progress < self.warm_up:
-            return (progress + 1e-3) / (self.warm_up + 1e-3)
-        inside = (progress - self.warm_up) / (1 - self.warm_up)
-        return self.final_rate + (1 - self.final_rate) * (0.5 + 0.5 * cos(pi * inside))
+        return warm_up_cosine(progress, self.warm_up, self.final_rate)
+
+
+def warm_up_cosine(progress: float, warm_up: float, final_rate: float) -> float:
+    """A factor that rises linearly to 1 over the share `warm_up`, and falls along a cosine to `final_rate`."""
+    if progress < warm_up:
+        return (progress + 1e-3) / (warm_up + 1e-3)
+    inside = (progress - warm_up) / (1 - warm_up)
+    return final_rate + (1 - final_rate) * (0.5 + 0.5 * cos(pi * inside))

@@ -1,0 +1,165 @@
+"""The training loop of motion-compensated wavelets: trees of frames, from a warm start to symbols."""
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+
+import torch
+from torch import Tensor
+
+from nvrc_core.compression.quantise import round_through
+from nvrc_core.compression.scheme import Scheme, Symbols
+from nvrc_core.compression.side_information import join_side, round_side, split_side, step_size
+from nvrc_core.events import FitProgress
+from nvrc_core.evaluation.quality.psnr import YUV_WEIGHTS
+from nvrc_core.fitting.losses import plane_errors, psnr_yuv_db
+from nvrc_core.fitting.rate_control import RateControl
+from nvrc_core.fitting.motion_recipe import MotionRecipe
+from nvrc_core.fitting.row_adam import RowAdam
+from nvrc_core.fitting.trainer import Fitted
+from nvrc_core.fitting.warm_start import WarmStart
+from nvrc_core.representation.motion_wavelet import MotionWavelet
+
+ADAM_BETAS = (0.9, 0.99)
+BITS_MEMORY = 0.9  # the rate of a step is that of its frames: steered is a running mean
+
+
+class MotionTrainer:
+    """Fits motion-compensated wavelets to one segment.
+
+    `planes`: integer samples [T, H, W] of Y, U, V on the device, at most `peak`. A step takes one set of frames that
+    references close (`Intervals.training_sets`) and all keys; what it sees of a frame is divided by the probability of
+    that, so that every step's loss is an estimate of the whole segment's: bits per luma pixel + lambda * weighted MSE.
+    """
+
+    def __init__(
+        self,
+        representation: MotionWavelet,
+        scheme: Scheme,
+        planes: Sequence[Tensor],
+        start: WarmStart,
+        recipe: MotionRecipe,
+        rate_control: RateControl,
+        *,
+        peak: int,
+        seed: int,
+    ) -> None:
+        self.representation, self.scheme, self.recipe, self.rate_control = representation, scheme, recipe, rate_control
+        self.planes, self.peak = planes, peak
+        self.device = planes[0].device
+        intervals = self.intervals = representation.intervals
+        self.pixels = planes[0].numel()
+        self._times = torch.tensor(intervals.frame, device=self.device)
+        self._context = torch.tensor(intervals.context, device=self.device)
+        keys = list(range(len(intervals.keys)))
+        sets = intervals.training_sets() or ((),)
+        self._sets = [torch.tensor([*keys, *rows], device=self.device) for rows in sets]
+        share = torch.tensor(intervals.visit_share(), device=self.device)
+        share[: len(keys)] = 1.0
+        self._weights = 1 / share  # [F]
+        self.steps = recipe.steps_for(intervals)
+        self._draw = torch.Generator().manual_seed(seed)
+        self._noise = torch.Generator(device=self.device).manual_seed(seed)
+
+        parameters = representation.initial_parameters((0.5, 0.5, 0.5), self._draw)
+        side = scheme.initial_motion_side(parameters, start, recipe.layer_bits, self._draw)
+        levels = torch.tensor(intervals.level, device=self.device)
+        self.grids = RowAdam({name: grid.to(self.device) for name, grid in start.symbols.items()}, levels, ADAM_BETAS)
+        self.layers = scheme.layer_prior.flatten(parameters).to(self.device).clone().requires_grad_()
+        units = [torch.full(spec.shape, recipe.side_travel(spec.group) / self.steps) for spec in scheme.side_specs]
+        self._side_units = join_side(
+            scheme.side_specs, {spec.name: unit for spec, unit in zip(scheme.side_specs, units, strict=True)}
+        ).to(self.device)
+        self.side = (join_side(scheme.side_specs, side).to(self.device) / self._side_units).requires_grad_()
+        self._optimiser = torch.optim.Adam(
+            [
+                {"params": [self.layers], "lr": recipe.layer_rate, "peak": recipe.layer_rate},
+                {"params": [self.side], "lr": 1.0, "peak": 1.0},
+            ],
+            betas=ADAM_BETAS,
+            eps=1e-15,
+            foreach=True,
+        )
+        self._bits: float | None = None
+
+    def run(self, on_progress: Callable[[FitProgress], None]) -> Fitted:
+        """All steps; the hard-rounded end state."""
+        start = time.monotonic()
+        order = self._order()
+        for step in range(self.steps):
+            errors = self._step(step, next(order))
+            elapsed = time.monotonic() - start
+            on_progress(
+                FitProgress(
+                    phase="stage 2" if self._is_hard(step) else "stage 1",
+                    step=step + 1,
+                    steps=self.steps,
+                    psnr_yuv_db=psnr_yuv_db(errors),
+                    bpp=self._bits / self.pixels,
+                    quality_weight=self.rate_control.quality_weight,
+                    elapsed_s=elapsed,
+                    remaining_s=elapsed / (step + 1) * (self.steps - step - 1),
+                )
+            )
+        return Fitted(self.hard_rounded(), self.rate_control.quality_weight)
+
+    def _is_hard(self, step: int) -> bool:
+        return step >= self.steps * (1 - self.recipe.hard_share)
+
+    def _order(self) -> Iterator[Tensor]:
+        """Every set once an epoch, in random order."""
+        while True:
+            for index in torch.randperm(len(self._sets), generator=self._draw):
+                yield self._sets[index]
+
+    def _step(self, step: int, rows: Tensor) -> Tensor:
+        """One optimiser step; the plane errors [N, 3] of its rows."""
+        hard, rate = self._is_hard(step), self.recipe.learning_rate(step / self.steps)
+        leaves = self.grids.leaves(rows)
+        side = split_side(self.scheme.side_specs, round_side(self.side * self._side_units))
+        layers = self.layers / step_size(self.scheme.layer_prior.step_indices(side))
+        layers = round_through(layers) if hard else layers + self._uniform(layers)
+        symbols = {name: round_through(leaf) for name, leaf in leaves.items()}
+        parameters = self.scheme.dequantise_rows(layers, symbols, side, rows)
+        errors = self._errors(parameters, rows)
+        weights = self._weights[rows]
+        distortion = (errors @ errors.new_tensor(YUV_WEIGHTS) * weights).sum() / self.intervals.frames
+
+        if not hard:  # the rate of a hard zero has no gradient
+            symbols |= {name: leaf + self._uniform(leaf) for name, leaf in leaves.items() if name != "motion"}
+        row_bits = self.scheme.row_bits(symbols, self._context_symbols(rows), rows, side)
+        bits = (row_bits * weights).sum() + self.scheme.shared_bits(layers, side)
+        self._steer(float(bits.detach()), step)
+        loss = bits / self.pixels + self.rate_control.quality_weight * distortion
+        self._optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        for group in self._optimiser.param_groups:
+            group["lr"] = group["peak"] * rate
+        self._optimiser.step()
+        self.grids.step(rows, {name: leaf.grad for name, leaf in leaves.items()}, self.recipe.grid_rate * rate)
+        return errors.detach()
+
+    def _steer(self, bits: float, step: int) -> None:
+        self._bits = bits if self._bits is None else BITS_MEMORY * self._bits + (1 - BITS_MEMORY) * bits
+        self.rate_control.update(self._bits, step / self.steps, 1 / self.steps)
+
+    def _uniform(self, like: Tensor) -> Tensor:
+        return torch.rand(like.shape, generator=self._noise, device=like.device) - 0.5
+
+    def _errors(self, parameters: Mapping[str, Tensor], rows: Tensor) -> Tensor:
+        times = self._times[rows]
+        wanted = [plane[times].float() / self.peak for plane in self.planes]
+        return plane_errors(self.representation.render_rows(parameters, rows), wanted)
+
+    def _context_symbols(self, rows: Tensor) -> dict[str, Tensor]:
+        """Rounded symbols of each row's context row; zero where it has none."""
+        context = self._context[rows]
+        known = (context >= 0).float().view(-1, 1, 1, 1)
+        return {name: grid[context.clamp_min(0)].round() * known for name, grid in self.grids.grids.items()}
+
+    @torch.no_grad()
+    def hard_rounded(self) -> Symbols:
+        """The symbols of the current state."""
+        side = split_side(self.scheme.side_specs, round_side(self.side * self._side_units))
+        layers = (self.layers / step_size(self.scheme.layer_prior.step_indices(side))).round()
+        grids = {name: grid.round() for name, grid in self.grids.grids.items()}
+        return Symbols({name: value.clone() for name, value in side.items()}, layers, grids)

@@ -1,0 +1,52 @@
+"""Adam for grids of which a step sees only some rows (frames)."""
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+
+EPSILON = 1e-12
+
+
+class RowAdam:
+    """Kingma and Ba, "Adam", 2015, with two changes for grids [F, h, w, C].
+
+    Rows that a step leaves out stand still: their momentum would carry them on without a gradient. And the second
+    moment is one number for a channel of all rows of a `level`: single values of a sparse grid see too few gradients
+    for one of their own, while frames that others are predicted from see far larger ones.
+    """
+
+    def __init__(self, grids: Mapping[str, Tensor], levels: Tensor, betas: tuple[float, float]) -> None:
+        """`levels`: the level of each row, int64 [F] on the grids' device."""
+        self.grids = {name: grid.clone() for name, grid in grids.items()}
+        self._levels, self._betas = levels, betas
+        count = int(levels.max()) + 1
+        self._first = {name: torch.zeros_like(grid) for name, grid in grids.items()}
+        self._second = {name: grid.new_zeros(count, grid.shape[-1]) for name, grid in grids.items()}
+        self._row_visits = torch.zeros(len(levels), device=levels.device)
+        self._level_visits = torch.zeros(count, device=levels.device)
+
+    def leaves(self, rows: Tensor) -> dict[str, Tensor]:
+        """Copies of some rows, by name, that collect gradients."""
+        return {name: grid[rows].requires_grad_() for name, grid in self.grids.items()}
+
+    @torch.no_grad()
+    def step(self, rows: Tensor, gradients: Mapping[str, Tensor], rate: float) -> None:
+        """Moves the rows; `rate`: about the change of a value whose gradients agree."""
+        momentum, memory = self._betas
+        levels = self._levels[rows]
+        members = torch.zeros_like(self._level_visits).index_add_(0, levels, torch.ones_like(levels, dtype=torch.float32))
+        visited = members > 0
+        self._row_visits[rows] += 1
+        self._level_visits += visited
+        first_bias = (1 - momentum ** self._row_visits[rows]).view(-1, 1, 1, 1)
+        second_bias = (1 - memory**self._level_visits).clamp_min(EPSILON).unsqueeze(1)
+        for name, gradient in gradients.items():
+            first = self._first[name][rows].lerp_(gradient, 1 - momentum)
+            self._first[name][rows] = first
+            second = self._second[name]
+            now = torch.zeros_like(second).index_add_(0, levels, gradient.square().mean(dim=(1, 2)))
+            now /= members.clamp_min(1).unsqueeze(1)
+            second[visited] = second[visited].lerp(now[visited], 1 - memory)
+            scale = (second / second_bias).sqrt_().add_(EPSILON)[levels][:, None, None]
+            self.grids[name].index_add_(0, rows, first / (first_bias * scale), alpha=-rate)
