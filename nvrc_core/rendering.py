@@ -23,13 +23,12 @@ def render_frames(
 ) -> Iterator[Planes]:
     """Integer planes [H, W] of each frame index, uint8 up to a peak of 255, else uint16.
 
-    One frame at a time, so that a frame's samples do not depend on which others are asked for. Where a hostile file
-    makes the arithmetic overflow, samples are 0.
+    A frame's samples do not depend on which others are asked for. Where a hostile file makes the arithmetic overflow,
+    samples are 0.
     """
     values = {name: value.to(device, dtype) for name, value in parameters.items()}
     samples = np.uint8 if peak <= 255 else np.uint16
-    for frame in frames:
-        planes = representation.render(values, torch.tensor([frame], device=device))
+    for planes in representation.render_each(values, frames):
         yield tuple(_integers(plane[0], peak).cpu().numpy().astype(samples) for plane in planes)
 
 

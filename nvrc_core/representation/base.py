@@ -4,7 +4,7 @@ Fitting, compression and the container know a representation only as a list of n
 `render` function; they never look inside.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
@@ -48,4 +48,8 @@ class Representation(Protocol):
 
     def render(self, parameters: Mapping[str, Tensor], frames: Tensor) -> tuple[Tensor, ...]:
         """Planes Y, U, V as [B, H, W] in [0, 1] (unrounded) of the frame indices [B], each without the others."""
+        ...
+
+    def render_each(self, parameters: Mapping[str, Tensor], frames: range) -> Iterator[tuple[Tensor, ...]]:
+        """Planes Y, U, V as [1, H, W] of one frame after the other, the same whichever others are asked for."""
         ...

@@ -5,7 +5,7 @@ level; stages of bilinear upsampling, local temporal grids and ConvNeXt-style bl
 Feature maps are [B, H, W, C] throughout: the matrix products over channels then need no copies.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from math import ceil, prod, sqrt
 
 import torch
@@ -114,6 +114,11 @@ class Hinerv:
             features = self._stage(parameters, stage, features, frames)
         samples = torch.sigmoid(F.linear(features, parameters["head.weight"], parameters["head.bias"]))
         return self._planes(samples)
+
+    def render_each(self, parameters: Mapping[str, Tensor], frames: range) -> Iterator[tuple[Tensor, ...]]:
+        """See `Representation`."""
+        for frame in frames:
+            yield self.render(parameters, torch.tensor([frame], device=parameters["head.weight"].device))
 
     def _base_encoding(self, parameters: Mapping[str, Tensor], frames: Tensor) -> Tensor:
         """Sum over levels of the stem's output, trilinearly read: [B, H, W, channels[0]].

@@ -7,7 +7,8 @@ the network's correction, so that the network has no part in the chain of refere
 Samples are x / peak - 0.5: zero is mid-grey.
 """
 
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 
 import torch
 import torch.nn.functional as F
@@ -102,6 +103,47 @@ class MotionWavelet:
         planes = self._planes(self.features(of_rows, index, once), parameters)
         return tuple(plane[[once.index(row) for row in wanted]].clamp(0, 1) for plane in planes)
 
+    def render_each(self, parameters: Mapping[str, Tensor], frames: range) -> Iterator[tuple[Tensor, ...]]:
+        """See `Representation`. Every row is computed once, by itself; a linear picture is kept while rows to come
+        refer to it, and a finished one until its turn: about as many as an interval has levels."""
+        schedule = self._schedule(frames)
+        uses = Counter(reference for rows in schedule for row in rows for reference in self._references(row))
+        shown = {self.intervals.row_of[frame] for frame in frames}
+        known: dict[int, Picture] = {}
+        finished: dict[int, tuple[Tensor, ...]] = {}
+        for frame, rows in zip(frames, schedule, strict=True):
+            for row in rows:
+                of_row = {spec.name: parameters[spec.name][row : row + 1] for spec in self._grid_specs()}
+                picture, moved = self._picture([row], synthesise(of_row), of_row["motion"].permute(0, 3, 1, 2), known)
+                if uses[row]:
+                    known[row] = tuple(planes[0] for planes in picture)
+                for reference in self._references(row):
+                    uses[reference] -= 1
+                    if not uses[reference]:
+                        del known[reference]
+                if row in shown:
+                    planes = self._planes(_features(picture, moved), parameters)
+                    finished[row] = tuple(plane.clamp(0, 1) for plane in planes)
+            yield finished.pop(self.intervals.row_of[frame])
+
+    def _schedule(self, frames: range) -> list[list[int]]:
+        """For each frame, the rows that it needs and no frame before it did, references first."""
+        known: set[int] = set()
+        schedule = []
+        for frame in frames:
+            rows, waiting = [], [self.intervals.row_of[frame]]
+            while waiting:
+                row = waiting.pop()
+                if row not in known:
+                    known.add(row)
+                    rows.append(row)
+                    waiting += self._references(row)
+            schedule.append(sorted(rows))
+        return schedule
+
+    def _references(self, row: int) -> set[int]:
+        return {self.intervals.reference0[row], self.intervals.reference1[row]} - {NONE}
+
     def render_rows(self, parameters: Mapping[str, Tensor], rows: Tensor) -> tuple[Tensor, ...]:
         """Planes Y, U, V as [N, H, W], not clamped, of all of the given rows [N], which have to ascend and to include
         all that they refer to. `parameters` hold bands and motion of these rows only, [N, ...]; differentiable, also
@@ -137,7 +179,7 @@ class MotionWavelet:
         return keys + [batch for batch in others if batch]
 
     def _picture(
-        self, rows: list[int], residual: list[Tensor], motion: Tensor, known: Mapping[int, Picture]
+        self, rows: list[int], residual: Sequence[Tensor], motion: Tensor, known: Mapping[int, Picture]
     ) -> tuple[Picture, list[Picture]]:
         """The linear pictures of one batch, and for other frames than keys their two references, moved."""
         before, after = (
@@ -186,7 +228,7 @@ class MotionWavelet:
         )
 
 
-def _add(residual: list[Tensor], prediction: Picture) -> Picture:
+def _add(residual: Sequence[Tensor], prediction: Picture) -> Picture:
     return residual[0] + prediction[0], residual[1] + prediction[1]
 
 
