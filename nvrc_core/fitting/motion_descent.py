@@ -17,19 +17,19 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from nvrc_core.representation.resampling import interpolation_matrix
-from nvrc_core.representation.warp import POSITION_MARGIN, warp
+from nvrc_core.representation.warp import POSITION_MARGIN
 
 SAMPLES = 4
 """Along a side of the model's cells."""
 
 # Bits for a squared error of samples in [0, 1], of the prediction and of each moved reference alone.
-ERROR_PRICE, SIDE_PRICE = 300.0, 15.0
+ERROR_PRICE, SIDE_PRICE = 300.0, 5.0
 
 # Bits for a luma sample of difference between neighbours and from what is expected; for a logit of the mask.
 SMOOTHNESS_PRICE, AGREEMENT_PRICE, MASK_PRICE = 3.0, 1.5, 1.0
-SMOOTH_BELOW = 0.25  # luma samples or logits: where a price begins to grow linearly
+SMOOTH_BELOW = 0.5  # luma samples or logits: where a price begins to grow linearly
 
-LINEARISATIONS, STEPS = 5, 8
+LINEARISATIONS, STEPS = 4, 10
 FLOW_RATE, MASK_RATE = 0.25, 0.15
 MEMORY = (0.8, 0.95)
 STILL = 0.1  # bits for a luma sample: gradients well below it move nothing
@@ -108,10 +108,12 @@ def _price_gradient(motion: Tensor, target: Target) -> Tensor:
 def linearise(motion: Tensor, target: Target) -> _Model:
     """The model around a motion."""
     size = target.current.shape[-2:]
-    moved = [warp(plane, motion[:, 2 * i : 2 * i + 2]) for i, plane in enumerate(target.references)]
-    errors = [plane - target.current for plane in moved]
-    gradients = [_gradients(plane) for plane in moved]
-    if len(moved) == 2:
+    errors, gradients = [], []
+    for plane, flow in zip(target.references, motion[:, : 2 * len(target.references)].split(2, dim=1), strict=True):
+        moved, *gradient = _moved(plane, flow)
+        errors.append(moved.sub_(target.current))
+        gradients.append(gradient)
+    if len(errors) == 2:
         share = 1 - target.position.clamp(POSITION_MARGIN, 1 - POSITION_MARGIN)
         weight = torch.sigmoid(_up(motion[:, 4:] + share.logit().view(-1, 1, 1, 1), size))
         other = 1 - weight
@@ -135,18 +137,20 @@ def linearise(motion: Tensor, target: Target) -> _Model:
     return _Model(motion, slope, curvature, down, across)
 
 
-def _gradients(plane: Tensor) -> tuple[Tensor, Tensor]:
-    """Along x and y, by the difference with the least error for smooth planes from five samples; zero at the borders,
-    where warping holds the last sample."""
-    gradients = []
-    for dim in (-1, -2):
-        gradient = torch.zeros_like(plane)
-        rest = plane.shape[dim] - 4
-        inner = gradient.narrow(dim, 2, rest)
-        torch.sub(plane.narrow(dim, 3, rest), plane.narrow(dim, 1, rest), out=inner)
-        inner.mul_(8).add_(plane.narrow(dim, 0, rest)).sub_(plane.narrow(dim, 4, rest)).div_(12)
-        gradients.append(gradient)
-    return gradients[0], gradients[1]
+def _moved(plane: Tensor, flow: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """The plane as `warp.warp` moves it, and its derivatives along x and y: of the interpolating cubics themselves,
+    as differences of the moved plane say little where detail is finer than a few samples."""
+    height, width = plane.shape[-2:]
+    x = torch.arange(width, dtype=plane.dtype, device=plane.device) + 0.5
+    y = torch.arange(height, dtype=plane.dtype, device=plane.device).unsqueeze(1) + 0.5
+    dense = _up(flow, (height, width))
+    places = torch.stack([(dense[:, 0] + x) * (2 / width) - 1, (dense[:, 1] + y) * (2 / height) - 1], dim=1)
+    places = places.permute(0, 2, 3, 1).requires_grad_()
+    with torch.enable_grad():
+        moved = F.grid_sample(plane, places, mode="bicubic", padding_mode="border", align_corners=False)
+        (gradient,) = torch.autograd.grad(moved, places, torch.ones_like(moved))
+    along_x, along_y = gradient.unsqueeze(1).unbind(dim=-1)
+    return moved.detach(), along_x * (2 / width), along_y * (2 / height)
 
 
 def _cell_sums(plane: Tensor) -> Tensor:
