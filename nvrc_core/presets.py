@@ -2,8 +2,9 @@
 
 from dataclasses import dataclass, replace
 
+from nvrc_core.fitting.motion_recipe import MotionRecipe
 from nvrc_core.fitting.recipe import Recipe
-from nvrc_core.representation.profile import Profile
+from nvrc_core.representation.profile import MotionProfile, Profile
 
 DEFAULT_PRESET = "medium"
 
@@ -14,11 +15,11 @@ class Preset:
 
     name: str
     summary: str
-    profile: Profile
-    recipe: Recipe
+    profile: Profile | MotionProfile
+    recipe: Recipe | MotionRecipe
 
 
-# Small levels for processors: a fine base grid, two short stages, luma as four phases at half resolution.
+# Small levels of HiNeRV for processors: a fine base grid, two short stages, luma as four phases at half resolution.
 _SMALL = Profile(
     width=32,
     strides=(2, 2),
@@ -64,6 +65,10 @@ def _small(name: str, summary: str, width: int, **recipe: float) -> Preset:
     return Preset(name, summary, replace(_SMALL, width=width), Recipe(**recipe, **_SMALL_RECIPE))
 
 
+def _motion(name: str, summary: str, channels: int, blocks: int, visits: float) -> Preset:
+    return Preset(name, summary, MotionProfile(channels=channels, blocks=blocks), MotionRecipe(visits=visits))
+
+
 def _paper(level: int, width: int, grid_channels: int, local_channels: int, bits_per_parameter: float) -> Preset:
     profile = replace(
         _PAPER,
@@ -79,6 +84,9 @@ def _paper(level: int, width: int, grid_channels: int, local_channels: int, bits
 PRESETS: dict[str, Preset] = {
     preset.name: preset
     for preset in (
+        _motion("m-draft", "test", 16, 2, visits=6),
+        _motion("m-fast", "test", 16, 2, visits=20),
+        _motion("m-medium", "test", 16, 2, visits=75),
         _small("draft", "a first look: seconds for a small clip", 24, visits=4, min_steps=300),
         _small("fast", "about a minute for a small clip", 32, visits=12, min_steps=600),
         _small("medium", "a few minutes for a small clip", 48, visits=40, min_steps=2000),

@@ -12,11 +12,12 @@ from nvrc_core.compression.segment_codec import Encoding, decode_symbols, encode
 from nvrc_core.compression.step_trim import trim_steps
 from nvrc_core.errors import SymbolMismatchError
 from nvrc_core.events import FitProgress
-from nvrc_core.fitting.rate_control import RateControl
-from nvrc_core.fitting.trainer import Trainer
+from nvrc_core.fitting.motion_fit import fit_motion
+from nvrc_core.fitting.trainer import fit_hinerv
 from nvrc_core.kinds import representation_for, scheme_for
 from nvrc_core.presets import Preset
 from nvrc_core.rendering import Planes, render_frames
+from nvrc_core.representation.motion_wavelet import MotionWavelet
 
 # Steps that move after the fit cost quality: the rate has to be this far off before they do.
 LAST_TRIM_TOLERANCE = 0.07
@@ -45,16 +46,18 @@ def fit_segment(
     """Fits and codes integer planes [T, H, W] (Y, U, V) at a rate of `target_bits` or at a quality weight."""
     representation = representation_for(shape, video, len(planes[0]))
     scheme = scheme_for(representation)
-    trainer = Trainer(
+    fit = fit_motion if isinstance(representation, MotionWavelet) else fit_hinerv
+    fitted = fit(
         representation,
         scheme,
         [torch.from_numpy(plane).to(device) for plane in planes],
         preset.recipe,
-        RateControl(target_bits, quality_weight),
+        target_bits=target_bits,
+        quality_weight=quality_weight,
         peak=video.pixel_format.peak,
         seed=seed,
+        on_progress=on_progress,
     )
-    fitted = trainer.run(on_progress)
     symbols = fitted.symbols
     if target_bits is not None:
         symbols = trim_steps(scheme, symbols, target_bits, LAST_TRIM_TOLERANCE)

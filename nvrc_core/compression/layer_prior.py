@@ -28,6 +28,7 @@ MIN_VALUES_PER_ENTRY = 128
 FIELDS = ("step", "mean", "scale")
 # A Gaussian of deviation s in steps of d takes log2(s / d * sqrt(2 pi e)) bits.
 GAUSSIAN_BITS_OFFSET = 0.5 * math.log2(2 * math.pi * math.e)
+SPREAD_OF_ZEROS = 0.05  # where a layer starts at zero: about what it comes to
 BIAS_STEP_OCTAVE = -6  # biases start at zero, so their own spread says nothing
 AXES = ("tensor", "row", "column")
 
@@ -90,7 +91,8 @@ class LayerPrior:
             values = parameters[spec.name]
             octaves = BIAS_STEP_OCTAVE
             if spec.kind != "bias":
-                octaves = math.log2(float(values.square().mean().sqrt())) + GAUSSIAN_BITS_OFFSET - layer_bits
+                spread = float(values.square().mean().sqrt()) or SPREAD_OF_ZEROS
+                octaves = math.log2(spread) + GAUSSIAN_BITS_OFFSET - layer_bits
             index = round(octaves * STEPS_PER_OCTAVE)
             side[f"{spec.name}.tensor.step"].fill_(index)
             side[f"{spec.name}.tensor.scale"].fill_(scale_at_step(values, index))

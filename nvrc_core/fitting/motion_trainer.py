@@ -8,7 +8,7 @@ from torch import Tensor
 
 from nvrc_core.compression.quantise import round_through
 from nvrc_core.compression.scheme import Scheme, Symbols
-from nvrc_core.compression.side_information import join_side, round_side, split_side, step_size
+from nvrc_core.compression.side_information import SideSpec, join_side, round_side, split_side, step_size
 from nvrc_core.events import FitProgress
 from nvrc_core.evaluation.quality.psnr import YUV_WEIGHTS
 from nvrc_core.fitting.losses import plane_errors, psnr_yuv_db
@@ -20,7 +20,8 @@ from nvrc_core.fitting.warm_start import WarmStart
 from nvrc_core.representation.motion_wavelet import MotionWavelet
 
 ADAM_BETAS = (0.9, 0.99)
-BITS_MEMORY = 0.9  # the rate of a step is that of its frames: steered is a running mean
+BITS_MEMORY = 0.9  # the rate of a step is that of its frames: what is steered is a running mean
+BITS_INTERVAL = 4  # steps between two looks at the rate of rounded values
 
 
 class MotionTrainer:
@@ -56,7 +57,7 @@ class MotionTrainer:
         share = torch.tensor(intervals.visit_share(), device=self.device)
         share[: len(keys)] = 1.0
         self._weights = 1 / share  # [F]
-        self.steps = recipe.steps_for(intervals)
+        self.steps = recipe.steps_for(intervals.frames)
         self._draw = torch.Generator().manual_seed(seed)
         self._noise = torch.Generator(device=self.device).manual_seed(seed)
 
@@ -65,10 +66,8 @@ class MotionTrainer:
         levels = torch.tensor(intervals.level, device=self.device)
         self.grids = RowAdam({name: grid.to(self.device) for name, grid in start.symbols.items()}, levels, ADAM_BETAS)
         self.layers = scheme.layer_prior.flatten(parameters).to(self.device).clone().requires_grad_()
-        units = [torch.full(spec.shape, recipe.side_travel(spec.group) / self.steps) for spec in scheme.side_specs]
-        self._side_units = join_side(
-            scheme.side_specs, {spec.name: unit for spec, unit in zip(scheme.side_specs, units, strict=True)}
-        ).to(self.device)
+        # Side information is one vector, learned in units of its own learning rates.
+        self._side_units = torch.cat([self._side_unit(spec) for spec in scheme.side_specs]).to(self.device)
         self.side = (join_side(scheme.side_specs, side).to(self.device) / self._side_units).requires_grad_()
         self._optimiser = torch.optim.Adam(
             [
@@ -80,6 +79,10 @@ class MotionTrainer:
             foreach=True,
         )
         self._bits: float | None = None
+
+    def _side_unit(self, spec: SideSpec) -> Tensor:
+        travel = self.recipe.step_travel if spec.group.endswith("step") else self.recipe.prior_travel
+        return torch.full(spec.shape, travel / self.steps).flatten()
 
     def run(self, on_progress: Callable[[FitProgress], None]) -> Fitted:
         """All steps; the hard-rounded end state."""
@@ -128,7 +131,8 @@ class MotionTrainer:
             symbols |= {name: leaf + self._uniform(leaf) for name, leaf in leaves.items() if name != "motion"}
         row_bits = self.scheme.row_bits(symbols, self._context_symbols(rows), rows, side)
         bits = (row_bits * weights).sum() + self.scheme.shared_bits(layers, side)
-        self._steer(float(bits.detach()), step)
+        if step % BITS_INTERVAL == 0:
+            self._steer(rows, side, step)
         loss = bits / self.pixels + self.rate_control.quality_weight * distortion
         self._optimiser.zero_grad(set_to_none=True)
         loss.backward()
@@ -138,9 +142,15 @@ class MotionTrainer:
         self.grids.step(rows, {name: leaf.grad for name, leaf in leaves.items()}, self.recipe.grid_rate * rate)
         return errors.detach()
 
-    def _steer(self, bits: float, step: int) -> None:
+    @torch.no_grad()
+    def _steer(self, rows: Tensor, side: Mapping[str, Tensor], step: int) -> None:
+        """Steers by the rate of rounded values: that of noisy ones is another."""
+        symbols = {name: grid[rows].round() for name, grid in self.grids.grids.items()}
+        row_bits = self.scheme.row_bits(symbols, self._context_symbols(rows), rows, side)
+        layers = (self.layers / step_size(self.scheme.layer_prior.step_indices(side))).round()
+        bits = float((row_bits * self._weights[rows]).sum() + self.scheme.shared_bits(layers, side))
         self._bits = bits if self._bits is None else BITS_MEMORY * self._bits + (1 - BITS_MEMORY) * bits
-        self.rate_control.update(self._bits, step / self.steps, 1 / self.steps)
+        self.rate_control.update(self._bits, step / self.steps, BITS_INTERVAL / self.steps)
 
     def _uniform(self, like: Tensor) -> Tensor:
         return torch.rand(like.shape, generator=self._noise, device=like.device) - 0.5

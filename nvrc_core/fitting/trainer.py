@@ -201,3 +201,20 @@ class Trainer:
     def _check_steps(self) -> set[int]:
         span = self.steps * self.recipe.second_stage / 2
         return {round(self.steps - span * check / CHECKS) for check in range(CHECKS)}
+
+
+def fit_hinerv(
+    representation: Representation,
+    scheme: Scheme,
+    planes: Sequence[Tensor],
+    recipe: Recipe,
+    *,
+    target_bits: float | None,
+    quality_weight: float | None,
+    peak: int,
+    seed: int,
+    on_progress: Callable[[FitProgress], None],
+) -> Fitted:
+    """Fits integer planes Y, U, V [T, H, W] at a rate or at a quality weight."""
+    control = RateControl(target_bits, quality_weight)
+    return Trainer(representation, scheme, planes, recipe, control, peak=peak, seed=seed).run(on_progress)

@@ -4,6 +4,21 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, kw_only=True)
+class MotionProfile:
+    """A complexity level of motion-compensated wavelets.
+
+    `channels`, `blocks`: the network at most; `network_share`: the share of the bits that its weights may take, at
+    `bits_per_weight` each. `key_interval`: frames from key to key.
+    """
+
+    channels: int
+    blocks: int
+    network_share: float = 0.04
+    bits_per_weight: float = 3.0
+    key_interval: int = 32
+
+
+@dataclass(frozen=True, kw_only=True)
 class Profile:
     """A complexity level: the structure, the largest sizes, and how many bits a parameter is worth.
 

@@ -8,18 +8,40 @@ from bisect import bisect_left
 from collections.abc import Callable
 from math import prod
 
-from nvrc_formats.header import HinervShape
+from nvrc_formats.header import HinervShape, MotionWaveletShape, Shape
 from nvrc_formats.video import VideoFormat
 
 from nvrc_core.representation.hinerv import Hinerv, covering_grid
-from nvrc_core.representation.profile import Profile
+from nvrc_core.representation.intervals import default_keys
+from nvrc_core.representation.motion_wavelet import MotionWavelet
+from nvrc_core.representation.profile import MotionProfile, Profile
 
 MAX_GRID_CHANNELS = 64
 WIDTH_STEP = 4
 
 
-def shape_for(profile: Profile, video: VideoFormat, frames: int, target_bits: float) -> HinervShape:
+def shape_for(profile: Profile | MotionProfile, video: VideoFormat, frames: int, target_bits: float) -> Shape:
     """The largest shape of the profile whose parameters fit `target_bits`, but never below the smallest one."""
+    if isinstance(profile, MotionProfile):
+        return _motion_shape(profile, video, frames, target_bits)
+    return _hinerv_shape(profile, video, frames, target_bits)
+
+
+def _motion_shape(
+    profile: MotionProfile, video: VideoFormat, frames: int, target_bits: float
+) -> MotionWaveletShape:
+    keys = default_keys(frames, profile.key_interval)
+
+    def weights(channels: int) -> int:
+        specs = MotionWavelet(MotionWaveletShape(keys, channels, profile.blocks), video, frames).specs
+        return sum(spec.size for spec in specs if spec.kind in ("layer", "bias"))
+
+    most = profile.network_share * target_bits / profile.bits_per_weight
+    widths = range(WIDTH_STEP, profile.channels + 1, WIDTH_STEP)
+    return MotionWaveletShape(keys, _largest(widths, lambda channels: weights(channels) <= most), profile.blocks)
+
+
+def _hinerv_shape(profile: Profile, video: VideoFormat, frames: int, target_bits: float) -> HinervShape:
     parameters = target_bits / profile.bits_per_parameter
 
     def size(width: int, grid_channels: int | None, count_grids: bool) -> int:

@@ -1,0 +1,75 @@
+"""A whole fit of motion-compensated wavelets: search, warm start at the right quality, training."""
+
+import math
+from collections.abc import Callable, Sequence
+
+from torch import Tensor
+
+from nvrc_core.compression.scheme import Scheme
+from nvrc_core.events import FitProgress
+from nvrc_core.fitting.motion_recipe import MotionRecipe
+from nvrc_core.fitting.motion_search import search_motion
+from nvrc_core.fitting.motion_trainer import MotionTrainer
+from nvrc_core.fitting.rate_control import QUALITY_WEIGHT_BOUNDS, RateControl
+from nvrc_core.fitting.trainer import Fitted
+from nvrc_core.fitting.warm_start import WarmStart, estimate_bits, pad_planes, warm_start
+from nvrc_core.representation.motion_wavelet import MotionWavelet
+
+FIRST_GUESS = 400.0
+SEARCH_TOLERANCE = 0.03  # of the bits
+MOST_TRIES = 8
+EXPONENT = 0.8  # bits grow a little slower than lambda
+
+
+def fit_motion(
+    representation: MotionWavelet,
+    scheme: Scheme,
+    planes: Sequence[Tensor],
+    recipe: MotionRecipe,
+    *,
+    target_bits: float | None,
+    quality_weight: float | None,
+    peak: int,
+    seed: int,
+    on_progress: Callable[[FitProgress], None],
+) -> Fitted:
+    """Fits integer planes Y, U, V [T, H, W] at a rate or at a quality weight."""
+    intervals = representation.intervals
+    motion = search_motion(pad_planes(planes)[0], intervals, peak=peak)
+
+    def start_at(weight: float) -> WarmStart:
+        return warm_start(planes, intervals, motion, weight, peak=peak)
+
+    if target_bits is None:
+        start, weight = start_at(quality_weight), quality_weight
+    else:
+        wanted = target_bits * recipe.start_excess
+        start, weight = _start_with_bits(start_at, lambda start: sum(estimate_bits(start.symbols, intervals).values()), wanted)
+    control = RateControl(target_bits, weight)
+    trainer = MotionTrainer(representation, scheme, planes, start, recipe, control, peak=peak, seed=seed)
+    return trainer.run(on_progress)
+
+
+def _start_with_bits(
+    start_at: Callable[[float], WarmStart], bits_of: Callable[[WarmStart], float], wanted_bits: float
+) -> tuple[WarmStart, float]:
+    """The warm start whose bits are nearest to those wanted, and its quality weight: a search by secants of log(bits)
+    over log(weight)."""
+    low, high = (math.log(bound) for bound in QUALITY_WEIGHT_BOUNDS)
+    log_weight, slope = math.log(FIRST_GUESS), EXPONENT
+    last: tuple[float, float] | None = None
+    tried: dict[float, tuple[float, WarmStart]] = {}
+    for _ in range(MOST_TRIES):
+        start = start_at(math.exp(log_weight))
+        error = math.log(max(bits_of(start), 1.0) / wanted_bits)
+        tried[log_weight] = (abs(error), start)
+        if abs(error) < SEARCH_TOLERANCE:
+            break
+        if last is not None and log_weight != last[0]:
+            slope = min(2.0, max(0.3, (error - last[1]) / (log_weight - last[0])))
+        last = (log_weight, error)
+        log_weight = min(high, max(low, log_weight - error / slope))
+        if log_weight in tried:
+            break
+    best = min(tried, key=lambda position: tried[position][0])
+    return tried[best][1], math.exp(best)
