@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from torch.autograd.function import FunctionCtx
 
 
 def round_through(x: Tensor) -> Tensor:
@@ -24,6 +25,28 @@ def floor_through(x: Tensor) -> Tensor:
 def clamp_through(x: Tensor, low: float, high: float) -> Tensor:
     """clamp(x, low, high), with the gradient of x: a value beyond its range can come back."""
     return x + (x.clamp(low, high) - x).detach()
+
+
+class _ClampInward(torch.autograd.Function):
+    @staticmethod
+    def forward(context: FunctionCtx, x: Tensor, low: float, high: float) -> Tensor:
+        context.save_for_backward(x)
+        context.bounds = low, high
+        return x.clamp(low, high)
+
+    @staticmethod
+    def backward(context: FunctionCtx, gradient: Tensor) -> tuple[Tensor, None, None]:
+        (x,) = context.saved_tensors
+        low, high = context.bounds
+        return gradient.masked_fill(((x < low) & (gradient > 0)) | ((x > high) & (gradient < 0)), 0), None, None
+
+
+def clamp_inward(x: Tensor, low: float, high: float) -> Tensor:
+    """clamp(x, low, high), with the gradient of x unless descent along it would lead further out of the range.
+
+    Millions of zeros at the least scale would otherwise ask for a lesser one for ever.
+    """
+    return _ClampInward.apply(x, low, high)
 
 
 def soft_round(x: Tensor, temperature: float) -> Tensor:

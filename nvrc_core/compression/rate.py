@@ -44,3 +44,8 @@ def matching_scale_index(values: Tensor) -> float:
     """The (real-valued) scale index whose standard deviation is the values' own, around zero mean."""
     deviation = max(float(values.float().square().mean().sqrt()), SCALE_MIN)
     return min(math.log(deviation / SCALE_MIN) / SCALE_LOG_STEP, SCALES - 1)
+
+
+def scale_index_of(deviations: Tensor) -> Tensor:
+    """The (real-valued) scale indices of standard deviations in symbols."""
+    return (torch.log(deviations.clamp_min(SCALE_MIN) / SCALE_MIN) / SCALE_LOG_STEP).clamp(max=SCALES - 1)

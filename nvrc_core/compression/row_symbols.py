@@ -1,0 +1,35 @@
+"""What a prior of rows is given in training: the symbols of some rows of a segment, and of their context rows."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from nvrc_core.representation.intervals import Intervals
+
+
+@dataclass(frozen=True)
+class RowSymbols:
+    """Symbols of N rows, in any order, [N, H, W, C] by the grid's name.
+
+    `symbols`: of the rows themselves; real values are allowed, and their bits are counted as they are, but predictions
+    see them rounded, as a decoder would. `context`: of their context rows, integers; zero where there is none.
+    `rows`: the rows' numbers, [N].
+    """
+
+    symbols: Mapping[str, Tensor]
+    context: Mapping[str, Tensor]
+    rows: Tensor
+
+
+def context_symbols(grid: Tensor, rows: Tensor, intervals: Intervals) -> Tensor:
+    """The symbols of each row's context row from a whole grid [T, H, W, C]; zero where it has none."""
+    context = torch.tensor(intervals.context, device=grid.device)[rows.to(grid.device)]
+    return grid[context.clamp_min(0)] * (context >= 0).to(grid.dtype).view(-1, 1, 1, 1)
+
+
+def rows_of(grids: Mapping[str, Tensor], rows: Tensor, intervals: Intervals) -> RowSymbols:
+    """Some rows of whole grids, with their context."""
+    contexts = {name: context_symbols(grid.detach().round(), rows, intervals) for name, grid in grids.items()}
+    return RowSymbols({name: grid[rows] for name, grid in grids.items()}, contexts, rows)
