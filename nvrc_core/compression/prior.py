@@ -12,6 +12,7 @@ from nvrc_formats.tables import LAPLACE
 from torch import Tensor
 
 from nvrc_core.compression.rate import symbol_bits
+from nvrc_core.compression.row_symbols import RowSymbols
 from nvrc_core.compression.side_information import SideSpec, SideValues
 from nvrc_core.representation.base import ParameterSpec
 
@@ -64,16 +65,14 @@ class GridsPrior(Protocol):
         ...
 
 
-@dataclass(frozen=True)
-class RowSymbols:
-    """Symbols of some rows of grids, all known, as training has them: by name [N, H, W, C].
+class RowStart(Protocol):
+    """Where a fit of grids with a row for each frame starts."""
 
-    `rows` [N]: which rows they are. `context`: the symbols of each row's context row, 0 where it has none.
-    """
-
-    rows: Tensor
     symbols: Mapping[str, Tensor]
-    context: Mapping[str, Tensor]
+    """Integers [T, H, W, C] by name."""
+
+    steps: Mapping[str, Tensor]
+    """Their steps, [levels, C] by name."""
 
 
 class RowPrior(GridsPrior, Protocol):
@@ -81,6 +80,10 @@ class RowPrior(GridsPrior, Protocol):
 
     def step_indices(self, side: SideValues, spec: ParameterSpec, rows: slice | Tensor = slice(None)) -> Tensor:
         """The step index of every value of some rows of a grid, in a shape that broadcasts to theirs."""
+        ...
+
+    def initial_side(self, symbols: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Side information, without steps, for a fit that starts from these symbols."""
         ...
 
     def bits(self, rows: RowSymbols, side: SideValues) -> dict[str, Tensor]:

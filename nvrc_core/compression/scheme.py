@@ -11,8 +11,9 @@ from torch import Tensor
 
 from nvrc_core.compression.grid_prior import GridPrior
 from nvrc_core.compression.layer_prior import LayerPrior
-from nvrc_core.compression.prior import GridsPrior, RowSymbols, total_bits
-from nvrc_core.compression.side_information import SideValues, side_bits, step_size
+from nvrc_core.compression.prior import GridsPrior, RowStart, total_bits
+from nvrc_core.compression.row_symbols import RowSymbols
+from nvrc_core.compression.side_information import STEPS_PER_OCTAVE, SideValues, side_bits, step_size
 from nvrc_core.representation.base import ParameterSpec
 from nvrc_core.representation.intervals import Intervals
 
@@ -69,6 +70,17 @@ class Scheme:
             side |= prior.initial_side(parameters, grid_step, generator)
         return side
 
+    def initial_motion_side(
+        self, parameters: Mapping[str, Tensor], start: RowStart, layer_bits: float
+    ) -> dict[str, Tensor]:
+        """Side information for grids that start from given symbols, and for fresh layers as in `initial_side`."""
+        side = self.layer_prior.initial_side(parameters, layer_bits)
+        for prior in self.grid_priors:
+            for spec in prior.specs:
+                side[f"{spec.name}.step"] = (start.steps[spec.name].log2() * STEPS_PER_OCTAVE).round()
+            side |= prior.initial_side(start.symbols)
+        return side
+
     def shifted_side(self, side: SideValues, shift: int) -> dict[str, Tensor]:
         """Side information (learned or rounded) with all steps shifted, and the scales that follow them."""
         moved = dict(side)
@@ -112,7 +124,7 @@ class Scheme:
         self, symbols: Mapping[str, Tensor], context: Mapping[str, Tensor], rows: Tensor, side: SideValues
     ) -> Tensor:
         """Bits of each row [N], all grids together; see `RowSymbols`."""
-        known = RowSymbols(rows, symbols, context)
+        known = RowSymbols(symbols, context, rows)
         return sum(bits for prior in self.grid_priors for bits in prior.bits(known, side).values())
 
     def shared_bits(self, layers: Tensor, side: SideValues) -> Tensor:
