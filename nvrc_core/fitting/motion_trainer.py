@@ -62,7 +62,7 @@ class MotionTrainer:
         self._noise = torch.Generator(device=self.device).manual_seed(seed)
 
         parameters = representation.initial_parameters((0.5, 0.5, 0.5), self._draw)
-        side = scheme.initial_motion_side(parameters, start, recipe.layer_bits, self._draw)
+        side = scheme.initial_motion_side(parameters, start, recipe.layer_bits)
         levels = torch.tensor(intervals.level, device=self.device)
         self.grids = RowAdam({name: grid.to(self.device) for name, grid in start.symbols.items()}, levels, ADAM_BETAS)
         self.layers = scheme.layer_prior.flatten(parameters).to(self.device).clone().requires_grad_()
