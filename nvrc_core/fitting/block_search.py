@@ -14,6 +14,8 @@ CELL = MotionWaveletShape.COARSEST_STRIDE
 FINE, COARSE = 2, 4
 """Luma samples along a side of a sample of the two reduced resolutions."""
 
+REACH = 32
+
 # Prices of motion, in mean absolute differences of samples in [0, 1]: of the root of a distance in coarse samples, and
 # of a luma sample of difference from the neighbours, up to ROUGHEST samples.
 DISTANCE_PRICE = 0.0008
@@ -28,15 +30,19 @@ FOUR = ((-1, 0), (1, 0), (0, -1), (0, 1))
 EIGHT = (*FOUR, (-1, -1), (1, -1), (-1, 1), (1, 1))
 
 
-def full_search(current: Tensor, reference: Tensor, reach: int) -> Tensor:
-    """The best of all moves up to `reach` luma samples along each axis, four samples apart; of equal ones the shortest.
-    `current`, `reference`: pictures [N, 1, H / 2, W / 2] at half the luma resolution."""
+def full_search(current: Tensor, reference: Tensor, farthest: int) -> Tensor:
+    """The best of all moves up to REACH luma samples along each axis from the picture's dominant move, which can be
+    `farthest` luma samples long; moves are four luma samples apart. Of equal ones the one nearest to the dominant move
+    is taken: a wider search of blocks finds more wrong motion than right one.
+
+    `current`, `reference`: pictures [N, 1, H / 2, W / 2] at half the luma resolution.
+    """
     current, reference = (F.avg_pool2d(picture, COARSE // FINE) for picture in (current, reference))
+    dominant = dominant_move(current, reference, farthest // COARSE)
     height, width = current.shape[-2:]
-    radius = reach // COARSE
-    span = range(-radius, radius + 1)
-    moves = sorted(((x, y) for y in span for x in span), key=lambda move: move[0] ** 2 + move[1] ** 2)
-    around = F.pad(reference, (radius,) * 4, mode="replicate")
+    radius = REACH // COARSE
+    moves = _moves(radius)
+    around = _shifted(reference, dominant, radius)
     costs = current.new_empty(len(moves), len(current), 1, height * COARSE // CELL, width * COARSE // CELL)
     difference = torch.empty_like(current)
     for cost, (x, y) in zip(costs, moves, strict=True):
@@ -47,7 +53,40 @@ def full_search(current: Tensor, reference: Tensor, reach: int) -> Tensor:
     near = F.avg_pool2d(F.pad(costs.flatten(0, 2), (1,) * 4, mode="replicate"), 3, stride=1)
     table = costs.new_tensor(moves)
     costs.lerp_(near.view_as(costs), 0.5).add_(DISTANCE_PRICE * table.norm(dim=1).sqrt().view(-1, 1, 1, 1, 1))
-    return table[costs.argmin(dim=0).squeeze(1)].movedim(-1, 1) * COARSE
+    best = table[costs.argmin(dim=0).squeeze(1)].movedim(-1, 1)
+    return (best + dominant.view(-1, 2, 1, 1)) * COARSE
+
+
+def dominant_move(current: Tensor, reference: Tensor, farthest: int) -> Tensor:
+    """The move (x, y) of the whole picture [N, 2] in samples, even numbers up to `farthest`, with the least mean
+    absolute difference where the pictures overlap, which is at least half of each side."""
+    current, reference = (F.avg_pool2d(picture, 2, ceil_mode=True) for picture in (current, reference))
+    height, width = current.shape[-2:]
+    moves = [(x, y) for x, y in _moves(farthest // 2) if 2 * abs(x) <= width and 2 * abs(y) <= height]
+    costs = current.new_empty(len(moves), len(current))
+    for cost, (x, y) in zip(costs, moves, strict=True):
+        here = current[..., max(0, -y) : height - max(0, y), max(0, -x) : width - max(0, x)]
+        there = reference[..., max(0, y) : height - max(0, -y), max(0, x) : width - max(0, -x)]
+        torch.mean((here - there).abs_(), dim=(1, 2, 3), out=cost)
+    table = costs.new_tensor(moves)
+    costs += DISTANCE_PRICE * table.norm(dim=1, keepdim=True).sqrt()
+    return table[costs.argmin(dim=0)] * 2
+
+
+def _moves(radius: int) -> list[tuple[int, int]]:
+    """All moves (x, y) up to a radius along each axis, the shortest first."""
+    span = range(-radius, radius + 1)
+    return sorted(((x, y) for y in span for x in span), key=lambda move: move[0] ** 2 + move[1] ** 2)
+
+
+def _shifted(pictures: Tensor, moves: Tensor, margin: int) -> Tensor:
+    """Pictures [N, 1, H, W] read at (x + dx, y + dy), moves [N, 2] in samples, with a margin; borders are held."""
+    height, width = pictures.shape[-2:]
+    steps = moves.long()
+    x = torch.arange(-margin, width + margin, device=pictures.device) + steps[:, :1]
+    y = torch.arange(-margin, height + margin, device=pictures.device) + steps[:, 1:]
+    index = y.clamp(0, height - 1).unsqueeze(2) * width + x.clamp(0, width - 1).unsqueeze(1)
+    return pictures.flatten(1).gather(1, index.flatten(1)).view(-1, 1, height + 2 * margin, width + 2 * margin)
 
 
 def refine(current: Tensor, reference: Tensor, flow: Tensor, expected: Tensor) -> tuple[Tensor, Tensor]:

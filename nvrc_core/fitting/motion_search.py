@@ -2,7 +2,7 @@
 
 Coarse to fine, level by level of the tree of references, so that the motion of a row is known when others are
 predicted from it: block matching at a quarter and at half of the resolution, then descent through the decoder's
-prediction.
+prediction, and rounding.
 """
 
 import torch
@@ -11,11 +11,14 @@ from torch import Tensor
 
 from nvrc_core.fitting.block_search import CELL, FINE, first_mask, full_search, refine
 from nvrc_core.fitting.motion_descent import Target, descend
+from nvrc_core.fitting.motion_rounding import round_motion
 from nvrc_core.representation.intervals import NONE, Intervals
 
-NEAR, FAR = 32, 64
-"""The range of the search in luma samples along each axis, for frames up to NEAR_FRAMES apart and for others."""
-NEAR_FRAMES = 4
+FARTHEST, SPEED = 128, 24
+"""Luma samples along each axis that the whole picture may move, in all and in a frame's time."""
+
+MOTION_STEPS = (0.5, 0.5, 0.5, 0.5, 1.0)
+"""Half a luma sample for flow (dx0, dy0, dx1, dy1); a logit for the mask."""
 
 CONTEXT_SHARE = 0.5
 """Of the context row's motion, which goes twice as far in time."""
@@ -26,7 +29,8 @@ CHUNK_PIXELS = 2**20
 
 @torch.no_grad()
 def search_motion(luma: Tensor, intervals: Intervals, *, peak: int = 255) -> Tensor:
-    """Motion [F, h, w, 5] in row order: (dx, dy) to either reference in luma samples, and the mask in logits.
+    """Motion [F, h, w, 5] in row order: (dx, dy) to either reference in luma samples, and the mask in logits, as
+    multiples of MOTION_STEPS.
 
     `luma`: samples [T, 16 h, 16 w] up to `peak`, in the order of time (see `warm_start.pad_planes`). Keys only move
     from the key before.
@@ -60,12 +64,13 @@ def _search(luma: Tensor, intervals: Intervals, rows: list[int], motion: Tensor,
         distance = max(abs(intervals.frame[a] - intervals.frame[b]) for a, b in zip(rows, referred, strict=True))
         references.append(pictures(referred))
         half = F.avg_pool2d(references[-1], FINE)
-        flow = full_search(current_half, half, NEAR if distance <= NEAR_FRAMES else FAR)
+        flow = full_search(current_half, half, min(FARTHEST, distance * SPEED))
         flow, difference = refine(current_half, half, flow, expected[:, 2 * side : 2 * side + 2])
         flows.append(flow)
         differences.append(difference)
 
     start = torch.cat([*flows, first_mask(differences)] if level else flows, dim=1)
     position = motion.new_tensor([intervals.position[row] for row in rows])
-    found = descend(start, Target(current, references, expected, known, position))
-    motion[rows, : found.shape[1]] = found
+    target = Target(current, references, expected, known, position)
+    steps = motion.new_tensor(MOTION_STEPS[: start.shape[1]])
+    motion[rows, : start.shape[1]] = round_motion(descend(start, target), target, steps)

@@ -15,6 +15,7 @@ import torch.nn.functional as F
 from nvrc_formats.shapes import MotionWaveletShape
 from torch import Tensor
 
+from nvrc_core.fitting.motion_search import MOTION_STEPS
 from nvrc_core.representation.intervals import NONE, Intervals
 from nvrc_core.representation.motion_wavelet import BAND_CHANNELS
 from nvrc_core.representation.warp import Picture, blend, warp_picture
@@ -30,9 +31,6 @@ DEAD_ZONE = 0.75
 
 STRIDE = MotionWaveletShape.COARSEST_STRIDE
 MOTION = "motion"
-MOTION_STEPS = (0.5, 0.5, 0.5, 0.5, 1.0)
-"""Half a luma sample for flow (dx0, dy0, dx1, dy1); the mask in logits."""
-
 CHUNK_PIXELS = 2**21
 """Luma samples that are worked on at once."""
 
