@@ -2,7 +2,7 @@
 
 A coefficient's scale follows from one weighted sum of magnitudes that are already known: its neighbours', those at the
 same place in the context row, and those of the same detail in the next coarser band. The scale index is linear in the
-sum's logarithm; the mean is linear in the neighbours. Weights depend on the phase, that is on which neighbours are known.
+sum's logarithm; the mean is linear in the neighbours. Weights depend on the phase: each knows other neighbours.
 All sums of products stay below 2**24, so float32 holds them exactly in any order, on any device. Training runs
 the same operations, with gradients passed straight through the floors.
 """
@@ -20,6 +20,7 @@ from nvrc_core.compression.log_magnitude import MAX_MAGNITUDE, MAX_WEIGHT, SLOPE
 from nvrc_core.compression.phase_planes import (
     KNOWN,
     PHASES,
+    Planes,
     cross_sum,
     grid_cross_sum,
     neighbour_sum,
@@ -59,11 +60,11 @@ INITIAL_MEAN_WEIGHTS = (
 
 @dataclass(frozen=True)
 class _Surroundings:
-    """What predictions of some rows of a band look at. Magnitudes are clamped; planes as of `to_planes`."""
+    """What predictions of some rows of a band look at. All of it is clamped."""
 
-    symbols: Tensor  # planes
-    magnitudes: Tensor  # planes
-    context: Tensor  # planes of magnitudes
+    symbols: Planes
+    magnitudes: Planes
+    context: Planes  # magnitudes
     parent: tuple[Tensor, Tensor] | None  # magnitudes and their cross sums, on the lattice of any phase
     offset: Tensor | None  # [N, 1, 1, C]
     rows: Tensor
@@ -104,7 +105,7 @@ class BandPrior:
         return steps[self._level.to(steps.device)[rows]][:, None, None]
 
     def batches(self) -> Iterator[Batch]:
-        """Key by key, as each is the context of the next, then level by level; there band by band and phase by phase."""
+        """Key by key, each the context of the next; then level by level. In there band by band, phase by phase."""
         keys = range(len(self.intervals.keys))
         levels = (self.intervals.rows_of_level(level) for level in range(1, self.intervals.levels))
         for rows in (*(slice(row, row + 1) for row in keys), *levels):
@@ -113,7 +114,7 @@ class BandPrior:
                     yield Batch(spec.name, (rows, *phase_index(phase)))
 
     def predict(self, grids: Mapping[str, Tensor], side: SideValues, batch: Batch) -> Prediction:
-        """The prior of one phase of some rows of a band, from the batches before it. Exact if all inputs are integers."""
+        """The prior of a phase of some rows of a band, from the batches before it. Exact if all inputs are integers."""
         rows, *positions = batch.index
         names = (batch.name, self._parent.get(batch.name, batch.name))
         known = rows_of(
@@ -128,7 +129,7 @@ class BandPrior:
         for spec in self.specs:
             surroundings = self._surroundings(spec.name, rows, side)
             planes = to_planes(rows.symbols[spec.name])
-            totals[spec.name] = planes.new_zeros(len(rows.rows))
+            totals[spec.name] = torch.zeros_like(rows.symbols[spec.name][:, 0, 0, 0])
             for phase in _occupied_phases(spec):
                 prior = self._predict(spec.name, phase, surroundings, side)
                 symbols = own_values(planes, phase, spec.shape[1:3])
@@ -196,7 +197,7 @@ class BandPrior:
         planes = to_planes(symbols.clamp(-MAX_MAGNITUDE, MAX_MAGNITUDE))
         return _Surroundings(
             symbols=planes,
-            magnitudes=planes.abs(),
+            magnitudes={parities: plane.abs() for parities, plane in planes.items()},
             context=to_planes(context.abs().clamp(max=MAX_MAGNITUDE)),
             parent=parent,
             offset=offset,

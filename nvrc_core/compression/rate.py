@@ -14,6 +14,7 @@ from nvrc_formats.tables import (
     TOTAL,
 )
 from torch import Tensor
+from torch.autograd.function import FunctionCtx
 
 from nvrc_core.compression.quantise import clamp_through
 
@@ -24,20 +25,44 @@ def symbol_bits(symbols: Tensor, mean_eighths: Tensor, scale_index: Tensor, fami
     P(symbol) is the mass of a unit bin, plus the one count that the tables grant to every entry; a symbol beyond its
     table's entries pays for an escape's raw bytes as well.
     """
-    scale = SCALE_MIN * torch.exp(SCALE_LOG_STEP * clamp_through(scale_index, 0, SCALES - 1))
+    index = clamp_through(scale_index, 0, SCALES - 1)
     distance = (symbols - mean_eighths / OFFSETS).abs()
     if family == GAUSSIAN:
+        scale = SCALE_MIN * torch.exp(SCALE_LOG_STEP * index)
         unit = 1 / (scale * math.sqrt(2))
         mass = 0.5 * (torch.erfc((distance - 0.5) * unit) - torch.erfc((distance + 0.5) * unit))
+        bits = -torch.log2(mass.clamp_min(0) + 1 / TOTAL)
     else:
-        unit = math.sqrt(2) / scale
-        outer = torch.exp(-(distance + 0.5) * unit)
-        inner = torch.exp(-(distance - 0.5).abs() * unit)
-        mass = torch.where(distance > 0.5, 0.5 * (inner - outer), 1 - 0.5 * (inner + outer))
-    radius = torch.tensor(RADII, device=scale.device)[scale_index.detach().clamp(0, SCALES - 1).long()]
+        bits = _LaplaceBits.apply(*torch.broadcast_tensors(distance, index))
+    radius = torch.tensor(RADII, dtype=bits.dtype, device=bits.device)[index.detach().long()]
     residual = (symbols - torch.floor(mean_eighths / OFFSETS)).detach()
     escaped = (residual < -radius - 0.5) | (residual > radius + 1.5)
-    return -torch.log2(mass.clamp_min(0) + 1 / TOTAL) + 8 * ESCAPE_BYTES * escaped
+    return bits + 8 * ESCAPE_BYTES * escaped
+
+
+class _LaplaceBits(torch.autograd.Function):
+    """-log2 of the mass of a unit bin at a distance >= 0 from the mean, plus one count. Written out, since autograd's
+    way of it would be half the time of a prior: with u = sqrt(2) / scale and the exponentials of the bin's two edges,
+    half the difference of these, times u, is the mass's slope on both sides of the mean.
+    """
+
+    @staticmethod
+    def forward(context: FunctionCtx, distance: Tensor, scale_index: Tensor) -> Tensor:
+        unit = torch.exp(-SCALE_LOG_STEP * scale_index).mul_(math.sqrt(2) / SCALE_MIN)
+        near, far = distance - 0.5, distance + 0.5
+        inner, outer = torch.exp(-near.abs() * unit), torch.exp(-far * unit)
+        half = (inner - outer).mul_(0.5)
+        mass = torch.where(near > 0, half, 1 - outer - half).clamp_(min=0).add_(1 / TOTAL)
+        if any(context.needs_input_grad):
+            per_mass = unit / mass / -math.log(2)  # bits for a unit of mass, times u
+            by_scale = (near * inner).sub_(far * outer).mul_(0.5 * SCALE_LOG_STEP).mul_(per_mass)
+            context.save_for_backward(half.mul_(per_mass).neg_(), by_scale)
+        return mass.log2_().neg_()
+
+    @staticmethod
+    def backward(context: FunctionCtx, gradient: Tensor) -> tuple[Tensor, Tensor]:
+        by_distance, by_scale = context.saved_tensors
+        return gradient * by_distance, gradient * by_scale
 
 
 def matching_scale_index(values: Tensor) -> float:
