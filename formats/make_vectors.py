@@ -29,6 +29,7 @@ from nvrc_formats.checksum import HASH_BYTES, PictureHash, crc32
 from nvrc_formats.container import MAGIC, ContainerReader, ContainerWriter, IndexEntry, pack_index
 from nvrc_formats.header import (
     HinervShape,
+    MotionWaveletShape,
     SegmentHeader,
     Settings,
     Shape,
@@ -60,6 +61,10 @@ ODD = HinervShape((17, 11, 10), 1, 2, (6, 3, 5), (2, 1, 1), (1, 0, 1), 2, (0, 1,
 ONE_FRAME = HinervShape((1, 2, 2), 1, 1, (4,), (2,), (1,), 2, (1,), 1, 2)
 # Matrices so large that their rows and columns have side information of their own.
 WIDE = HinervShape((2, 2, 3), 5, 1, (8,), (3,), (1,), 16, (0,), 0, 2)
+# Keys, channels, blocks.
+TREE = MotionWaveletShape((0, 5, 6), 4, 2)
+KEYS_ONLY = MotionWaveletShape((0, 1, 2), 3, 0)
+ONE_KEY = MotionWaveletShape((0,), 3, 1)
 
 
 @dataclass(frozen=True)
@@ -93,6 +98,11 @@ VALID_VECTORS = {
     "two-segments-variable-durations": Vector(
         VideoFormat(18, 12, time_base=Fraction(1, 1000)), ((WIDE, 3, (40, 41, 2**31 - 1)), (WIDE, 2, ())), PLAIN, 5
     ),
+    "wavelets": Vector(VideoFormat(30, 21), ((TREE, 7, ()),), PLAIN, 6),
+    "wavelets-one-frame": Vector(VideoFormat(7, 5), ((ONE_KEY, 1, ()),), PLAIN, 7),
+    "wavelets-keys-and-another-kind": Vector(
+        VideoFormat(18, 12), ((KEYS_ONLY, 3, ()), (WIDE, 2, ()), (ONE_KEY, 1, ())), PLAIN, 8
+    ),
 }
 
 
@@ -108,26 +118,39 @@ def random_symbols(scheme: Scheme, seed: int) -> Symbols:
 
     side = {spec.name: normal(spec.shape, 1.2) for spec in scheme.side_specs}
     for spec in scheme.specs:
-        side[f"{spec.name}.tensor.step"] += _step_index(spec)
-        side[f"{spec.name}.scale" if spec.kind == "grid" else f"{spec.name}.tensor.scale"] += 20  # about 1.3
-    side["context.expand"] *= 6
-    side["context.phase"] = side["context.phase"] * 8 + 40
-    side["context.project"] *= 5
+        inner = ".tensor" if f"{spec.name}.tensor.step" in side else ""
+        side[f"{spec.name}{inner}.step"] += _step_index(spec)
+        side[f"{spec.name}.scale" if spec in scheme.grid_specs else f"{spec.name}.tensor.scale"] += 20  # about 1.3
     layers = scheme.layer_prior.unflatten(normal((sum(spec.size for spec in scheme.layer_prior.specs),), 1.3))
+    head, bias = ("head.weight", "stem.bias") if "stem.bias" in layers else ("net.head", "net.head.bias")
+    if "context.expand" in side:
+        side["context.expand"] *= 6
+        side["context.phase"] = side["context.phase"] * 8 + 40
+        side["context.project"] *= 5
+    else:
+        for name in ("band.neighbours", "band.outer", "motion.weight"):
+            side[name] = side[name] * 4 + 8  # some below 0
+        for name in ("band.slope", "motion.slope"):
+            side[name] += 30
+        for name in ("band.mean", "motion.mean"):
+            side[name] *= 8
     # A step of 2**-20 makes the largest symbols values of about 1.
-    side["stem.bias.tensor.step"].fill_(-160)
-    side["stem.bias.tensor.mean"].fill_(0)
-    side["stem.bias.tensor.scale"].fill_(63)
-    layers["stem.bias"][:] = normal(layers["stem.bias"].shape, MAX_SYMBOL / 8).clamp(1 - MAX_SYMBOL, MAX_SYMBOL - 1)
-    layers["stem.bias"][:2] = torch.tensor([MAX_SYMBOL - 1, 1 - MAX_SYMBOL])
-    layers["head.weight"].view(-1)[0] = 60
-    grids = {spec.name: normal(spec.shape, 1.5) for spec in scheme.grid_specs}
+    side[f"{bias}.tensor.step"].fill_(-160)
+    side[f"{bias}.tensor.mean"].fill_(0)
+    side[f"{bias}.tensor.scale"].fill_(63)
+    layers[bias][:] = normal(layers[bias].shape, MAX_SYMBOL / 8).clamp(1 - MAX_SYMBOL, MAX_SYMBOL - 1)
+    layers[bias][:2] = torch.tensor([MAX_SYMBOL - 1, 1 - MAX_SYMBOL])
+    layers[head].view(-1)[0] = 60
+    grids = {spec.name: normal(spec.shape, 1.5 if spec.kind == "grid" else 0.9) for spec in scheme.grid_specs}
+    if "motion" in grids:
+        grids["motion"][-1, 0, 0, :2] = torch.tensor([50, -300])  # far beyond the picture
     return Symbols(side, scheme.layer_prior.flatten(layers), grids)
 
 
 def _step_index(spec: ParameterSpec) -> int:
     """Steps at which random symbols make a picture, of large contrast, in place of grey."""
-    size = 0.5 if spec.kind in ("grid", "bias") or ".local" in spec.name else spec.init_bound
+    sizes = {"grid": 0.5, "bias": 0.5, "band": 0.12, "motion": 1.0}
+    size = sizes.get(spec.kind, 0.5 if ".local" in spec.name else spec.init_bound or 0.1)
     return round(8 * math.log2(size))
 
 
@@ -332,6 +355,31 @@ def _odd(fields: list) -> None:
     _set(3, 10, value=1)(fields)
 
 
+def corrupt_wavelets(data: bytes) -> dict[str, tuple[bytes, str]]:
+    """What can be wrong with a valid file of one segment of motion-compensated wavelets alone."""
+    parts = Parts.of(data)
+    frames = msgpack.unpackb(parts.segment_header)[1]
+    last = frames - 1
+    whole = parts.with_stream(_set(0, value=16384)).with_stream(_set(1, value=16384))
+    return {
+        "keys-empty": (parts.with_segment(_set(3, 1, value=[])).file(), "HeaderError"),
+        "keys-not-from-0": (parts.with_segment(_set(3, 1, value=[1, last])).file(), "HeaderError"),
+        "keys-not-ascending": (parts.with_segment(_set(3, 1, value=[0, 5, 5, last])).file(), "HeaderError"),
+        "keys-end-early": (parts.with_segment(_set(3, 1, value=[0, last - 1])).file(), "HeaderError"),
+        "keys-end-late": (parts.with_segment(_set(3, 1, value=[0, last + 1])).file(), "HeaderError"),
+        "wavelets-without-blocks": (parts.with_segment(_set(3, value=["mcw1", [0, last], 4])).file(), "HeaderError"),
+        "wavelets-no-channels": (parts.with_segment(_set(3, 2, value=0)).file(), "HeaderError"),
+        "wavelets-beyond-limit": (whole.file(), "LimitError"),
+        "wavelets-network-beyond-limit": (
+            parts.with_segment(_set(3, 2, value=4096)).with_segment(_set(3, 3, value=64)).file(),
+            "LimitError",
+        ),
+        "wavelets-hash-wrong": (parts.with_segment(_set(4, value=bytes(HASH_BYTES))).file(), "SymbolMismatchError"),
+        "wavelets-left-over": (replace(parts, coded=parts.coded + bytes(8)).file(), "PayloadError"),
+        "wavelets-impossible": (replace(parts, coded=b"\xff" * len(parts.coded)).file(), "PayloadError"),
+    }
+
+
 # -- files of later versions ------------------------------------------------------------------------------
 
 
@@ -371,7 +419,8 @@ def build() -> dict[str, bytes]:
         frames = sum(frames for _, frames, _ in vector.segments)
         add(VALID, name, data, {"bytes": len(data), "frames": frames, "segments": segments})
     one_frame = files[f"{VALID}/one-frame.nvrc"]
-    for name, (data, error) in corrupt_files(one_frame).items():
+    corrupt = corrupt_files(one_frame) | corrupt_wavelets(files[f"{VALID}/wavelets.nvrc"])
+    for name, (data, error) in corrupt.items():
         add(CORRUPT, name, data, {"error": error})
     for name, (data, refusal) in future_files(one_frame).items():
         told = {"error": refusal} if refusal else {"segments": manifest[VALID]["one-frame"]["segments"]}

@@ -18,7 +18,7 @@ import torch.nn.functional as F
 from nvrc_formats.tables import SCALES
 from torch import Tensor
 
-from nvrc_core.compression.prior import Batch, Prediction
+from nvrc_core.compression.prior import Batch, Prediction, bits_of_batches
 from nvrc_core.compression.quantise import clamp_through, floor_through
 from nvrc_core.compression.side_information import (
     SCALES_PER_STEP,
@@ -91,6 +91,10 @@ class GridPrior:
         mean = output[..., 0] + side[f"{name}.mean"]
         scale = output[..., 1] + side[f"{name}.scale"]
         return Prediction(clamp_through(mean, -MAX_MEAN_EIGHTHS, MAX_MEAN_EIGHTHS), clamp_through(scale, 0, SCALES - 1))
+
+    def total_bits(self, grids: Mapping[str, Tensor], side: SideValues) -> dict[str, Tensor]:
+        """Bits of each grid by name, the coarsest first."""
+        return bits_of_batches(self, grids, side)
 
     def initial_side(
         self, parameters: Mapping[str, Tensor], grid_step: float, generator: torch.Generator

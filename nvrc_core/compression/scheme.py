@@ -9,9 +9,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from nvrc_core.compression.band_prior import BandPrior
 from nvrc_core.compression.grid_prior import GridPrior
 from nvrc_core.compression.layer_prior import LayerPrior
-from nvrc_core.compression.prior import GridsPrior, RowStart, total_bits
+from nvrc_core.compression.motion_prior import MotionPrior
+from nvrc_core.compression.prior import GridsPrior, RowStart
 from nvrc_core.compression.row_symbols import RowSymbols
 from nvrc_core.compression.side_information import STEPS_PER_OCTAVE, SideValues, side_bits, step_size
 from nvrc_core.representation.base import ParameterSpec
@@ -75,9 +77,12 @@ class Scheme:
     ) -> dict[str, Tensor]:
         """Side information for grids that start from given symbols, and for fresh layers as in `initial_side`."""
         side = self.layer_prior.initial_side(parameters, layer_bits)
+        shapes = {spec.name: spec.shape for spec in self.side_specs}
         for prior in self.grid_priors:
             for spec in prior.specs:
-                side[f"{spec.name}.step"] = (start.steps[spec.name].log2() * STEPS_PER_OCTAVE).round()
+                indices = (start.steps[spec.name].log2() * STEPS_PER_OCTAVE).round()
+                name = f"{spec.name}.step"
+                side[name] = indices if indices.shape == shapes[name] else indices[0]
             side |= prior.initial_side(start.symbols)
         return side
 
@@ -137,7 +142,7 @@ class Scheme:
         """Bits by part of (possibly noisy) symbols."""
         grids: dict[str, Tensor] = {}
         for prior in self.grid_priors:
-            grids |= total_bits(prior, symbols.grids, symbols.side)
+            grids |= prior.total_bits(symbols.grids, symbols.side)
         return Rate(
             layers=self.layer_prior.bits(symbols.layers, symbols.side).sum(),
             grids=grids,
@@ -152,10 +157,7 @@ def _grid_priors(specs: tuple[ParameterSpec, ...], intervals: Intervals | None) 
     if grids:
         priors.append(GridPrior(grids))
     if motion or bands:
-        from nvrc_core.compression.band_prior import BandPrior
-        from nvrc_core.compression.motion_prior import MotionPrior
-
-        priors += [MotionPrior(motion, intervals), BandPrior(bands, intervals)]
+        priors += [MotionPrior(*motion, intervals), BandPrior(bands, intervals)]
     return tuple(priors)
 
 

@@ -15,7 +15,7 @@ from torch import Tensor
 from nvrc_core.compression.grid_prior import CONTEXT_GROUPS, GridPrior
 from nvrc_core.compression.grid_prior import PHASES as PARITIES
 from nvrc_core.compression.grid_prior import phase_slices as slices_of
-from nvrc_core.compression.prior import Batch, total_bits
+from nvrc_core.compression.prior import Batch
 from nvrc_core.representation.base import ParameterSpec
 
 PHASES = range(8)
@@ -249,7 +249,7 @@ def test_blocks_share_a_step():
 def test_gradients_reach_the_context_network_and_the_symbols():
     side = {name: value.float().requires_grad_() for name, value in lively_side(PRIOR).items()}
     symbols = {name: value.float().requires_grad_() for name, value in zip(("grid0", "grid1"), grids(2), strict=True)}
-    bits = total_bits(PRIOR, symbols, side)
+    bits = PRIOR.total_bits(symbols, side)
     assert list(bits) == ["grid1", "grid0"]
     priors = {name: value for name, value in side.items() if "step" not in name}
     gradients = torch.autograd.grad(sum(bits.values()), [*priors.values(), *symbols.values()])
