@@ -15,16 +15,19 @@ FINE, COARSE = 2, 4
 """Luma samples along a side of a sample of the two reduced resolutions."""
 
 REACH = 32
+"""Luma samples along each axis that a block may move apart from the whole picture."""
 
-# Prices of motion, in mean absolute differences of samples in [0, 1]: of the root of a distance in coarse samples, and
-# of a luma sample of difference from the neighbours, up to ROUGHEST samples.
+# Prices of motion, in mean absolute differences of samples in [0, 1]: of the root of a distance in samples of the
+# lowest resolution, and of a luma sample of difference from neighbours, up to ROUGHEST samples. High ones: motion that
+# is smooth where pictures say little is cheaper to code, and is where the descent that follows wants to start.
 DISTANCE_PRICE = 0.0008
-ROUGHNESS_PRICE = 0.0006
-ROUGHEST = 16.0
+ROUGHNESS_PRICE = 0.003
+ROUGHEST = 32.0
+AGREEING_ROUNDS = 3
 
-FAVOUR = 1.5
-LARGEST_MASK = 2.0
-SMALLEST_DIFFERENCE = 0.01
+# Logits of the mask for a ratio of e between the mean absolute differences of both references, which start at
+# SMALLEST_DIFFERENCE, and the most of them.
+FAVOUR, SMALLEST_DIFFERENCE, LARGEST_MASK = 1.5, 0.01, 2.0
 
 FOUR = ((-1, 0), (1, 0), (0, -1), (0, 1))
 EIGHT = (*FOUR, (-1, -1), (1, -1), (-1, 1), (1, 1))
@@ -53,8 +56,20 @@ def full_search(current: Tensor, reference: Tensor, farthest: int) -> Tensor:
     near = F.avg_pool2d(F.pad(costs.flatten(0, 2), (1,) * 4, mode="replicate"), 3, stride=1)
     table = costs.new_tensor(moves)
     costs.lerp_(near.view_as(costs), 0.5).add_(DISTANCE_PRICE * table.norm(dim=1).sqrt().view(-1, 1, 1, 1, 1))
-    best = table[costs.argmin(dim=0).squeeze(1)].movedim(-1, 1)
+    best = _agreed(costs.squeeze(2), table)
     return (best + dominant.view(-1, 2, 1, 1)) * COARSE
+
+
+def _agreed(costs: Tensor, table: Tensor) -> Tensor:
+    """The moves [N, 2, h, w] of a table [M, 2] with the least of costs [M, N, h, w] and of what neighbours differ."""
+    best = table[costs.argmin(dim=0)].movedim(-1, 1)
+    for _ in range(AGREEING_ROUNDS):
+        rough = costs.clone()
+        for neighbour in _shifts(best):
+            away = (table.view(-1, 1, 2, 1, 1) - neighbour).abs_().sum(dim=2).clamp_(max=ROUGHEST / COARSE)
+            rough.add_(away, alpha=ROUGHNESS_PRICE * COARSE / len(FOUR))
+        best = table[rough.argmin(dim=0)].movedim(-1, 1)
+    return best
 
 
 def dominant_move(current: Tensor, reference: Tensor, farthest: int) -> Tensor:

@@ -118,8 +118,8 @@ def linearise(motion: Tensor, target: Target) -> _Model:
         weight = torch.sigmoid(_up(motion[:, 4:] + share.logit().view(-1, 1, 1, 1), size))
         other = 1 - weight
         error = torch.lerp(errors[1], errors[0], weight)
-        of_mask = (errors[0] - errors[1]) * weight * other
-        planes = [*(g * w for g, w in zip((*gradients[0], *gradients[1]), (weight, weight, other, other))), of_mask]
+        along = [*(gradient * weight for gradient in gradients[0]), *(gradient * other for gradient in gradients[1])]
+        planes = [*along, (errors[0] - errors[1]) * weight * other]
     else:
         planes, error = list(gradients[0]), errors[0]
     channels = len(planes)

@@ -5,6 +5,8 @@ predicted from it: block matching at a quarter and at half of the resolution, th
 prediction, and rounding.
 """
 
+from collections.abc import Iterable
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -40,14 +42,21 @@ def search_motion(luma: Tensor, intervals: Intervals, *, peak: int = 255) -> Ten
     chunk = max(1, CHUNK_PIXELS // (height * width))
     for level in range(intervals.levels):
         rows = intervals.rows_of_level(level)
+        distance = _distance(intervals, range(frames)[rows])
         for first in range(max(1, rows.start), rows.stop, chunk):
             chunk_rows = list(range(first, min(first + chunk, rows.stop)))
-            _search(luma, intervals, chunk_rows, motion, peak)
+            _search(luma, intervals, chunk_rows, motion, min(FARTHEST, distance * SPEED), peak)
     return motion.movedim(1, -1).contiguous()
 
 
-def _search(luma: Tensor, intervals: Intervals, rows: list[int], motion: Tensor, peak: int) -> None:
-    """Fills in the motion [F, 5, h, w] of rows of one level."""
+def _distance(intervals: Intervals, rows: Iterable[int]) -> int:
+    """The largest distance in time to a reference."""
+    pairs = [(row, of[row]) for row in rows for of in (intervals.reference0, intervals.reference1) if of[row] != NONE]
+    return max((abs(intervals.frame[row] - intervals.frame[reference]) for row, reference in pairs), default=0)
+
+
+def _search(luma: Tensor, intervals: Intervals, rows: list[int], motion: Tensor, farthest: int, peak: int) -> None:
+    """Fills in the motion [F, 5, h, w] of rows of one level; the whole picture may move by `farthest` luma samples."""
     level = intervals.level[rows[0]]
 
     def pictures(of_rows: list[int]) -> Tensor:
@@ -60,11 +69,9 @@ def _search(luma: Tensor, intervals: Intervals, rows: list[int], motion: Tensor,
     current, references, flows, differences = pictures(rows), [], [], []
     current_half = F.avg_pool2d(current, FINE)
     for side, of_row in enumerate((intervals.reference0, intervals.reference1)[: 2 if level else 1]):
-        referred = [of_row[row] for row in rows]
-        distance = max(abs(intervals.frame[a] - intervals.frame[b]) for a, b in zip(rows, referred, strict=True))
-        references.append(pictures(referred))
+        references.append(pictures([of_row[row] for row in rows]))
         half = F.avg_pool2d(references[-1], FINE)
-        flow = full_search(current_half, half, min(FARTHEST, distance * SPEED))
+        flow = full_search(current_half, half, farthest)
         flow, difference = refine(current_half, half, flow, expected[:, 2 * side : 2 * side + 2])
         flows.append(flow)
         differences.append(difference)
