@@ -45,6 +45,9 @@ MEAN_DIVISOR = 16  # weights of means count in 128ths, means in eighths
 MAX_MEAN_EIGHTHS = 2**14 - 1
 # Bounds on every partial sum: 18 * 2047 * 255 + 32 (18 magnitudes) and 8 * 2047 * 1023 are below 2**24.
 
+# Of a change of all steps, what scales take on themselves: the known magnitudes change too and see to the rest.
+OWN_SHARE = 0.25
+
 # Where a fit starts: about what fits come to.
 INITIAL_CLASS_WEIGHTS = (18.0, 22.0, 22.0, 8.0, 18.0, 18.0)
 INITIAL_OUTER_WEIGHTS = (14.0, 6.0, 17.0, 5.0)
@@ -171,7 +174,7 @@ class BandPrior:
         moved = {"band.offset": side["band.offset"] * 2 ** (-shift / STEPS_PER_OCTAVE)}
         for spec in self.specs:
             step, scale = f"{spec.name}.step", f"{spec.name}.scale"
-            moved |= {step: side[step] + shift, scale: side[scale] - shift * SCALES_PER_STEP}
+            moved |= {step: side[step] + shift, scale: side[scale] - shift * SCALES_PER_STEP * OWN_SHARE}
         return moved
 
     # -- one phase ----------------------------------------------------------------------------------------
