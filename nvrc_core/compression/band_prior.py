@@ -51,7 +51,7 @@ OWN_SHARE = 0.25
 # Where a fit starts: about what fits come to.
 INITIAL_CLASS_WEIGHTS = (18.0, 22.0, 22.0, 8.0, 18.0, 18.0)
 INITIAL_OUTER_WEIGHTS = (14.0, 6.0, 17.0, 5.0)
-INITIAL_LOW_PASS_SLOPE, INITIAL_SLOPE = 32.0, 56.0  # 45 are scales in proportion to the sum
+INITIAL_LOW_PASS_SLOPE, INITIAL_SLOPE = 30.0, 52.0  # about 40 are scales in proportion to the sum
 # An edge leaves details of one sign along it and of alternating signs across.
 INITIAL_MEAN_WEIGHTS = (
     (16.0, 14.0, 18.0, 8.0, 14.0, 18.0),

@@ -37,7 +37,7 @@ MAX_MEAN_EIGHTHS = 2**14 - 1
 
 # Where a fit starts: about what fits come to.
 INITIAL_ACTIVITY_WEIGHTS = (18.0, 5.0, 8.0, 7.0, 3.0, 6.0, 6.0)
-INITIAL_SLOPE = 45.0
+INITIAL_SLOPE = 42.0
 RIDGE = 5.0  # keeps a least squares of few values finite
 REWEIGHTINGS = 4  # least squares are repeated with weights that make them nearly least absolute differences
 
