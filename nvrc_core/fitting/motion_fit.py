@@ -44,7 +44,9 @@ def fit_motion(
         start, weight = start_at(quality_weight), quality_weight
     else:
         wanted = target_bits * recipe.start_excess
-        start, weight = _start_with_bits(start_at, lambda start: sum(estimate_bits(start.symbols, intervals).values()), wanted)
+        start, weight = _start_with_bits(
+            start_at, lambda start: sum(estimate_bits(start.symbols, intervals).values()), wanted
+        )
     control = RateControl(target_bits, weight)
     trainer = MotionTrainer(representation, scheme, planes, start, recipe, control, peak=peak, seed=seed)
     return trainer.run(on_progress)
