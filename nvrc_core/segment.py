@@ -59,7 +59,7 @@ def fit_segment(
         on_progress=on_progress,
     )
     symbols = fitted.symbols
-    if target_bits is not None:
+    if target_bits is not None and fit is fit_hinerv:  # references would drift away from what was trained
         symbols = trim_steps(scheme, symbols, target_bits, LAST_TRIM_TOLERANCE)
     return FittedSegment(encode_symbols(scheme, symbols), fitted.quality_weight)
 

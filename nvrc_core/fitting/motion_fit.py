@@ -3,16 +3,17 @@
 import math
 from collections.abc import Callable, Sequence
 
+import torch
 from torch import Tensor
 
-from nvrc_core.compression.scheme import Scheme
+from nvrc_core.compression.scheme import Scheme, Symbols
 from nvrc_core.events import FitProgress
 from nvrc_core.fitting.motion_recipe import MotionRecipe
 from nvrc_core.fitting.motion_search import search_motion
 from nvrc_core.fitting.motion_trainer import MotionTrainer
-from nvrc_core.fitting.rate_control import QUALITY_WEIGHT_BOUNDS, RateControl
+from nvrc_core.fitting.rate_control import QUALITY_WEIGHT_BOUNDS
 from nvrc_core.fitting.trainer import Fitted
-from nvrc_core.fitting.warm_start import WarmStart, estimate_bits, pad_planes, warm_start
+from nvrc_core.fitting.warm_start import WarmStart, pad_planes, warm_start
 from nvrc_core.representation.motion_wavelet import MotionWavelet
 
 FIRST_GUESS = 400.0
@@ -40,15 +41,28 @@ def fit_motion(
     def start_at(weight: float) -> WarmStart:
         return warm_start(planes, intervals, motion, weight, peak=peak)
 
+    def bits_of(start: WarmStart) -> float:
+        """What it takes with layers that are all zero."""
+        side = scheme.initial_motion_side(parameters, start, recipe.layer_bits)
+        layers = torch.zeros_like(scheme.layer_prior.flatten(parameters))
+        return float(scheme.rate(Symbols(side, layers, start.symbols)).total)
+
     if target_bits is None:
         start, weight = start_at(quality_weight), quality_weight
     else:
-        wanted = target_bits * recipe.start_excess
-        start, weight = _start_with_bits(
-            start_at, lambda start: sum(estimate_bits(start.symbols, intervals).values()), wanted
-        )
-    control = RateControl(target_bits, weight)
-    trainer = MotionTrainer(representation, scheme, planes, start, recipe, control, peak=peak, seed=seed)
+        parameters = representation.initial_parameters((0.5, 0.5, 0.5), torch.Generator())
+        start, weight = _start_with_bits(start_at, bits_of, target_bits)
+    trainer = MotionTrainer(
+        representation,
+        scheme,
+        planes,
+        start,
+        recipe,
+        target_bits=target_bits,
+        quality_weight=weight,
+        peak=peak,
+        seed=seed,
+    )
     return trainer.run(on_progress)
 
 

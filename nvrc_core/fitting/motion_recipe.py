@@ -28,7 +28,6 @@ class MotionRecipe:
     step_travel: float = 12.0
     prior_travel: float = 60.0
     warm_up: float = 0.02
-    start_excess: float = 1.5
 
     def steps_for(self, frames: int) -> int:
         """The number of optimiser steps for a segment."""

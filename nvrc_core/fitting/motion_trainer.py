@@ -1,5 +1,6 @@
 """The training loop of motion-compensated wavelets: trees of frames, from a warm start to symbols."""
 
+import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
@@ -8,11 +9,17 @@ from torch import Tensor
 
 from nvrc_core.compression.quantise import round_through
 from nvrc_core.compression.scheme import Scheme, Symbols
-from nvrc_core.compression.side_information import SideSpec, join_side, round_side, split_side, step_size
+from nvrc_core.compression.side_information import (
+    STEPS_PER_OCTAVE,
+    SideSpec,
+    join_side,
+    round_side,
+    split_side,
+    step_size,
+)
 from nvrc_core.events import FitProgress
 from nvrc_core.evaluation.quality.psnr import YUV_WEIGHTS
 from nvrc_core.fitting.losses import plane_errors, psnr_yuv_db
-from nvrc_core.fitting.rate_control import RateControl
 from nvrc_core.fitting.motion_recipe import MotionRecipe
 from nvrc_core.fitting.row_adam import RowAdam
 from nvrc_core.fitting.trainer import Fitted
@@ -20,8 +27,11 @@ from nvrc_core.fitting.warm_start import WarmStart
 from nvrc_core.representation.motion_wavelet import MotionWavelet
 
 ADAM_BETAS = (0.9, 0.99)
-BITS_MEMORY = 0.9  # the rate of a step is that of its frames: what is steered is a running mean
-BITS_INTERVAL = 4  # steps between two looks at the rate of rounded values
+# The rate is brought to its target a few times: each time training has to get used to other steps.
+CORRECTIONS = (0.35, 0.65, 0.85)
+MAX_CORRECTION = 1.0  # octaves of the steps
+RATE_EXPONENT = 1.1  # octaves of rate in an octave of all steps, about
+EXPECTED_FALL = 0.15  # octaves by which the rate of rounded values falls over a fit, about
 
 
 class MotionTrainer:
@@ -39,12 +49,14 @@ class MotionTrainer:
         planes: Sequence[Tensor],
         start: WarmStart,
         recipe: MotionRecipe,
-        rate_control: RateControl,
         *,
+        target_bits: float | None,
+        quality_weight: float,
         peak: int,
         seed: int,
     ) -> None:
-        self.representation, self.scheme, self.recipe, self.rate_control = representation, scheme, recipe, rate_control
+        self.representation, self.scheme, self.recipe = representation, scheme, recipe
+        self.target_bits, self.quality_weight = target_bits, quality_weight
         self.planes, self.peak = planes, peak
         self.device = planes[0].device
         intervals = self.intervals = representation.intervals
@@ -78,7 +90,7 @@ class MotionTrainer:
             eps=1e-15,
             foreach=True,
         )
-        self._bits: float | None = None
+        self._bits = 0.0
 
     def _side_unit(self, spec: SideSpec) -> Tensor:
         travel = self.recipe.step_travel if spec.group.endswith("step") else self.recipe.prior_travel
@@ -88,7 +100,10 @@ class MotionTrainer:
         """All steps; the hard-rounded end state."""
         start = time.monotonic()
         order = self._order()
+        corrections = {round(self.steps * progress) for progress in CORRECTIONS}
         for step in range(self.steps):
+            if step == 0 or step in corrections:
+                self._correct(step / self.steps)
             errors = self._step(step, next(order))
             elapsed = time.monotonic() - start
             on_progress(
@@ -98,12 +113,12 @@ class MotionTrainer:
                     steps=self.steps,
                     psnr_yuv_db=psnr_yuv_db(errors),
                     bpp=self._bits / self.pixels,
-                    quality_weight=self.rate_control.quality_weight,
+                    quality_weight=self.quality_weight,
                     elapsed_s=elapsed,
                     remaining_s=elapsed / (step + 1) * (self.steps - step - 1),
                 )
             )
-        return Fitted(self.hard_rounded(), self.rate_control.quality_weight)
+        return Fitted(self.hard_rounded(), self.quality_weight)
 
     def _is_hard(self, step: int) -> bool:
         return step >= self.steps * (1 - self.recipe.hard_share)
@@ -131,9 +146,7 @@ class MotionTrainer:
             symbols |= {name: leaf + self._uniform(leaf) for name, leaf in leaves.items() if name != "motion"}
         row_bits = self.scheme.row_bits(symbols, self._context_symbols(rows), rows, side)
         bits = (row_bits * weights).sum() + self.scheme.shared_bits(layers, side)
-        if step % BITS_INTERVAL == 0:
-            self._steer(rows, side, step)
-        loss = bits / self.pixels + self.rate_control.quality_weight * distortion
+        loss = bits / self.pixels + self.quality_weight * distortion
         self._optimiser.zero_grad(set_to_none=True)
         loss.backward()
         for group in self._optimiser.param_groups:
@@ -143,14 +156,20 @@ class MotionTrainer:
         return errors.detach()
 
     @torch.no_grad()
-    def _steer(self, rows: Tensor, side: Mapping[str, Tensor], step: int) -> None:
-        """Steers by the rate of rounded values: that of noisy ones is another."""
-        symbols = {name: grid[rows].round() for name, grid in self.grids.grids.items()}
-        row_bits = self.scheme.row_bits(symbols, self._context_symbols(rows), rows, side)
-        layers = (self.layers / step_size(self.scheme.layer_prior.step_indices(side))).round()
-        bits = float((row_bits * self._weights[rows]).sum() + self.scheme.shared_bits(layers, side))
-        self._bits = bits if self._bits is None else BITS_MEMORY * self._bits + (1 - BITS_MEMORY) * bits
-        self.rate_control.update(self._bits, step / self.steps, BITS_INTERVAL / self.steps)
+    def _correct(self, progress: float) -> None:
+        """Brings the rate to its target, as far as it can be told by now: all band steps and, as belongs to them, lambda."""
+        bits = float(self.scheme.rate(self.hard_rounded()).total)
+        self._bits = bits
+        if self.target_bits is None:
+            return
+        excess = math.log2(bits / self.target_bits) - EXPECTED_FALL * (1 - progress)
+        octaves = min(MAX_CORRECTION, max(-MAX_CORRECTION, excess / RATE_EXPONENT))
+        specs = self.scheme.side_specs
+        side = split_side(specs, self.side * self._side_units)
+        moved = self.scheme.shifted_side(side, octaves * STEPS_PER_OCTAVE)
+        self.side.copy_(join_side(specs, moved) / self._side_units)
+        self.grids.scale(2**-octaves, {spec.name for spec in self.scheme.grid_specs if spec.kind == "band"})
+        self.quality_weight *= 4**-octaves
 
     def _uniform(self, like: Tensor) -> Tensor:
         return torch.rand(like.shape, generator=self._noise, device=like.device) - 0.5

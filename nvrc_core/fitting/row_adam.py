@@ -1,6 +1,6 @@
 """Adam for grids of which a step sees only some rows (frames)."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import torch
 from torch import Tensor
@@ -29,6 +29,13 @@ class RowAdam:
     def leaves(self, rows: Tensor) -> dict[str, Tensor]:
         """Copies of some rows, by name, that collect gradients."""
         return {name: grid[rows].requires_grad_() for name, grid in self.grids.items()}
+
+    def scale(self, factor: float, names: Collection[str]) -> None:
+        """Multiplies grids, which another step size makes smaller or larger numbers."""
+        for name in names:
+            self.grids[name] *= factor
+            self._first[name] /= factor
+            self._second[name] /= factor**2
 
     @torch.no_grad()
     def step(self, rows: Tensor, gradients: Mapping[str, Tensor], rate: float) -> None:

@@ -129,7 +129,7 @@ class _ClosedLoop:
             name: torch.zeros(intervals.frames, height << index, width << index, channels, device=device)
             for index, (name, channels) in enumerate(zip(BANDS, BAND_CHANNELS, strict=True))
         }
-        self.symbols[MOTION] = (motion / motion.new_tensor(MOTION_STEPS)).round()
+        self.symbols[MOTION] = (motion / motion.new_tensor(MOTION_STEPS)).round() + 0.0  # no negative zeros
         self.decoded: dict[int, Picture] = {}
         self.chunk = max(1, CHUNK_PIXELS // (height * width * STRIDE**2))
 
