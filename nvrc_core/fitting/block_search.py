@@ -63,11 +63,16 @@ def full_search(current: Tensor, reference: Tensor, farthest: int) -> Tensor:
 def _agreed(costs: Tensor, table: Tensor) -> Tensor:
     """The moves [N, 2, h, w] of a table [M, 2] with the least of costs [M, N, h, w] and of what neighbours differ."""
     best = table[costs.argmin(dim=0)].movedim(-1, 1)
+    radius = int(table.max())
+    span = torch.arange(-radius, radius + 1, device=table.device).to(table).view(-1, 1, 1, 1)
+    places = (table.long() + radius).unbind(dim=1)  # of a move along x and along y in the span
     for _ in range(AGREEING_ROUNDS):
         rough = costs.clone()
         for neighbour in _shifts(best):
-            away = (table.view(-1, 1, 2, 1, 1) - neighbour).abs_().sum(dim=2).clamp_(max=ROUGHEST / COARSE)
-            rough.add_(away, alpha=ROUGHNESS_PRICE * COARSE / len(FOUR))
+            along_x, along_y = (
+                (span - side).abs_()[place] for side, place in zip(neighbour.unbind(1), places, strict=True)
+            )
+            rough.add_(along_x.add_(along_y).clamp_(max=ROUGHEST / COARSE), alpha=ROUGHNESS_PRICE * COARSE / len(FOUR))
         best = table[rough.argmin(dim=0)].movedim(-1, 1)
     return best
 
