@@ -22,11 +22,11 @@ class MotionRecipe:
     visits: float
     min_steps: int = 20
     hard_share: float = 0.2
-    grid_rate: float = 0.03
+    grid_rate: float = 0.015
     layer_rate: float = 5e-3
     layer_bits: float = 4.0
     step_travel: float = 12.0
-    prior_travel: float = 60.0
+    prior_travel: float = 150.0
     warm_up: float = 0.02
 
     def steps_for(self, frames: int) -> int:
