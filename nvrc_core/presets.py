@@ -19,22 +19,6 @@ class Preset:
     recipe: Recipe | MotionRecipe
 
 
-# Small levels of HiNeRV for processors: a fine base grid, two short stages, luma as four phases at half resolution.
-_SMALL = Profile(
-    width=32,
-    strides=(2, 2),
-    depths=(2, 1),
-    output_stride=2,
-    frames_per_grid_row=3,
-    grid_channels=2,
-    local_channels=4,
-    bits_per_parameter=3.0,
-    grid_share=0.5,
-    grid_levels=3,
-)
-# Short fits are limited by their number of steps: one frame a step beats four at equal time.
-_SMALL_RECIPE = {"batch_frames": 1, "rate_interval": 8, "second_stage": 0.2, "warm_up": 0.08}
-
 # NVRC's HiNeRV-v2 (tables 7 and 8 of the paper): structure, and widths at most.
 _PAPER = Profile(
     width=224,
@@ -45,7 +29,6 @@ _PAPER = Profile(
     grid_channels=1,
     local_channels=4,
     bits_per_parameter=6.0,
-    grid_share=None,
 )
 _PAPER_RECIPE = Recipe(
     visits=390,
@@ -59,10 +42,6 @@ _PAPER_RECIPE = Recipe(
     warm_up=30 / 390,
     final_rate=0.05,
 )
-
-
-def _small(name: str, summary: str, width: int, **recipe: float) -> Preset:
-    return Preset(name, summary, replace(_SMALL, width=width), Recipe(**recipe, **_SMALL_RECIPE))
 
 
 def _motion(name: str, summary: str, channels: int, blocks: int, visits: float) -> Preset:
@@ -84,14 +63,11 @@ def _paper(level: int, width: int, grid_channels: int, local_channels: int, bits
 PRESETS: dict[str, Preset] = {
     preset.name: preset
     for preset in (
-        _motion("m-draft", "test", 16, 2, visits=6),
-        _motion("m-fast", "test", 16, 2, visits=20),
-        _motion("m-medium", "test", 16, 2, visits=75),
-        _small("draft", "a first look: seconds for a small clip", 24, visits=4, min_steps=300),
-        _small("fast", "about a minute for a small clip", 32, visits=12, min_steps=600),
-        _small("medium", "a few minutes for a small clip", 48, visits=40, min_steps=2000),
-        _small("slow", "ten minutes for a small clip", 64, visits=120, min_steps=4000),
-        _small("veryslow", "half an hour and more for a small clip", 96, visits=400, min_steps=10000),
+        _motion("draft", "a first look: seconds for a small clip", 16, 2, visits=3),
+        _motion("fast", "about a minute for a small clip", 16, 2, visits=12),
+        _motion("medium", "some minutes for a small clip", 16, 2, visits=75),
+        _motion("slow", "half an hour for a small clip", 24, 2, visits=250),
+        _motion("veryslow", "an hour and more for a small clip", 32, 3, visits=800),
         _paper(1, 224, 1, 4, bits_per_parameter=6.0),
         _paper(2, 336, 2, 8, bits_per_parameter=4.0),
         _paper(3, 512, 4, 16, bits_per_parameter=3.0),

@@ -27,8 +27,6 @@ class Profile:
     `grid_channels`, `local_channels`: of the finest levels, at full width.
     `bits_per_parameter`: the mean cost at which the level works; with the target rate it gives the number of
     parameters. The paper's rate points lie between 1.5 and 9 bits (parameters and rates of its tables 7 and 8).
-    `grid_share`: share of the parameters that base grids are to take; None scales them with the width instead,
-    as the paper's table 7 does.
     """
 
     width: int
@@ -39,7 +37,6 @@ class Profile:
     grid_channels: int
     local_channels: int
     bits_per_parameter: float
-    grid_share: float | None
     expansion: int = 4
     grid_levels: int = 4
     local_levels: int = 3

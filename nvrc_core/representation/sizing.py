@@ -16,7 +16,6 @@ from nvrc_core.representation.intervals import default_keys
 from nvrc_core.representation.motion_wavelet import MotionWavelet
 from nvrc_core.representation.profile import MotionProfile, Profile
 
-MAX_GRID_CHANNELS = 64
 WIDTH_STEP = 4
 
 
@@ -27,9 +26,7 @@ def shape_for(profile: Profile | MotionProfile, video: VideoFormat, frames: int,
     return _hinerv_shape(profile, video, frames, target_bits)
 
 
-def _motion_shape(
-    profile: MotionProfile, video: VideoFormat, frames: int, target_bits: float
-) -> MotionWaveletShape:
+def _motion_shape(profile: MotionProfile, video: VideoFormat, frames: int, target_bits: float) -> MotionWaveletShape:
     keys = default_keys(frames, profile.key_interval)
 
     def weights(channels: int) -> int:
@@ -42,21 +39,12 @@ def _motion_shape(
 
 
 def _hinerv_shape(profile: Profile, video: VideoFormat, frames: int, target_bits: float) -> HinervShape:
-    parameters = target_bits / profile.bits_per_parameter
+    def size(width: int) -> int:
+        return sum(spec.size for spec in Hinerv(_scaled(profile, video, frames, width), video, frames).specs)
 
-    def size(width: int, grid_channels: int | None, count_grids: bool) -> int:
-        specs = Hinerv(_shape(profile, video, frames, width, grid_channels), video, frames).specs
-        return sum(spec.size for spec in specs if count_grids or spec.kind != "grid")
-
-    scaled = profile.grid_share is None  # grids grow with the width
-    network_share = 1.0 if scaled else 1 - profile.grid_share
     widths = range(profile.min_width, profile.width + 1, WIDTH_STEP)
-    width = _largest(widths, lambda width: size(width, None, count_grids=scaled) <= network_share * parameters)
-    if scaled:
-        return _shape(profile, video, frames, width, None)
-    channels = range(1, MAX_GRID_CHANNELS + 1)
-    grid_channels = _largest(channels, lambda channels: size(width, channels, count_grids=True) <= parameters)
-    return _shape(profile, video, frames, width, grid_channels)
+    width = _largest(widths, lambda width: size(width) <= target_bits / profile.bits_per_parameter)
+    return _scaled(profile, video, frames, width)
 
 
 def _largest(values: range, fits: Callable[[int], bool]) -> int:
@@ -64,7 +52,8 @@ def _largest(values: range, fits: Callable[[int], bool]) -> int:
     return values[max(0, bisect_left(values, True, key=lambda value: not fits(value)) - 1)]
 
 
-def _shape(profile: Profile, video: VideoFormat, frames: int, width: int, grid_channels: int | None) -> HinervShape:
+def _scaled(profile: Profile, video: VideoFormat, frames: int, width: int) -> HinervShape:
+    """The profile's structure at a width; grids grow with it, as in the paper's table 7."""
     stages = len(profile.strides)
     relative_width = width / profile.width
     local = tuple(round(profile.local_channels * relative_width / 2**stage) for stage in range(stages))
@@ -73,7 +62,7 @@ def _shape(profile: Profile, video: VideoFormat, frames: int, width: int, grid_c
             -(-frames // profile.frames_per_grid_row),
             *covering_grid(video, prod(profile.strides) * profile.output_stride),
         ),
-        grid_channels=grid_channels or max(1, round(profile.grid_channels * relative_width)),
+        grid_channels=max(1, round(profile.grid_channels * relative_width)),
         grid_levels=profile.grid_levels,
         channels=tuple(max(profile.min_stage_width, width >> stage) for stage in range(stages)),
         strides=profile.strides,
