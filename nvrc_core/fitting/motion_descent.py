@@ -22,8 +22,7 @@ from nvrc_core.representation.warp import POSITION_MARGIN
 SAMPLES = 4
 """Along a side of the model's cells."""
 
-# Bits for a squared error of samples in [0, 1], of the prediction and of each moved reference alone.
-ERROR_PRICE, SIDE_PRICE = 300.0, 5.0
+SIDE_SHARE = 1 / 60  # of an error's price: for the error of each moved reference alone
 
 # Bits for a luma sample of difference between neighbours and from what is expected; for a logit of the mask.
 SMOOTHNESS_PRICE, AGREEMENT_PRICE, MASK_PRICE = 3.0, 1.5, 1.0
@@ -40,7 +39,8 @@ class Target:
     """What motion is fitted to.
 
     current: luma [N, 1, H, W]. references: one for keys, else two, alike. expected [N, C, h, w]: of the flow; counts
-    where `known` [N, 1, 1, 1] is 1. position [N]: see `warp.blend`.
+    where `known` [N, 1, 1, 1] is 1. position [N]: see `warp.blend`. error_price: bits that a squared error of a luma
+    sample in [0, 1] is worth.
     """
 
     current: Tensor
@@ -48,6 +48,7 @@ class Target:
     expected: Tensor
     known: Tensor
     position: Tensor
+    error_price: float
 
 
 @dataclass(frozen=True)
@@ -123,16 +124,16 @@ def linearise(motion: Tensor, target: Target) -> _Model:
     else:
         planes, error = list(gradients[0]), errors[0]
     channels = len(planes)
-    slope = torch.cat([_cell_sums(plane * error) for plane in planes], dim=1).mul_(2 * ERROR_PRICE)
+    slope = torch.cat([_cell_sums(plane * error) for plane in planes], dim=1).mul_(2 * target.error_price)
     curvature = slope.new_empty(len(slope), channels, *slope.shape[1:])
     for a in range(channels):
         for b in range(a, channels):
-            curvature[:, a, b] = curvature[:, b, a] = _cell_sums(planes[a] * planes[b])[:, 0] * (2 * ERROR_PRICE)
+            curvature[:, a, b] = curvature[:, b, a] = _cell_sums(planes[a] * planes[b])[:, 0] * (2 * target.error_price)
     for side, (along, plain) in enumerate(zip(gradients, errors, strict=True)):
         for i in (0, 1):
-            slope[:, 2 * side + i] += _cell_sums(along[i] * plain)[:, 0] * (2 * SIDE_PRICE)
+            slope[:, 2 * side + i] += _cell_sums(along[i] * plain)[:, 0] * (2 * target.error_price * SIDE_SHARE)
             for j in (0, 1):
-                curvature[:, 2 * side + i, 2 * side + j] += _cell_sums(along[i] * along[j])[:, 0] * (2 * SIDE_PRICE)
+                curvature[:, 2 * side + i, 2 * side + j] += _cell_sums(along[i] * along[j])[:, 0] * (2 * target.error_price * SIDE_SHARE)
     down, across = _matrices(motion, slope.shape[-2:])
     return _Model(motion, slope, curvature, down, across)
 

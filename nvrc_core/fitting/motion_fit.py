@@ -9,16 +9,16 @@ from torch import Tensor
 from nvrc_core.compression.scheme import Scheme, Symbols
 from nvrc_core.events import FitProgress
 from nvrc_core.fitting.motion_recipe import MotionRecipe
-from nvrc_core.fitting.motion_search import search_motion
+from nvrc_core.fitting.motion_search import TYPICAL_QUALITY_WEIGHT, search_motion
 from nvrc_core.fitting.motion_trainer import MotionTrainer
 from nvrc_core.fitting.rate_control import QUALITY_WEIGHT_BOUNDS
 from nvrc_core.fitting.trainer import Fitted
 from nvrc_core.fitting.warm_start import WarmStart, pad_planes, warm_start
 from nvrc_core.representation.motion_wavelet import MotionWavelet
 
-FIRST_GUESS = 400.0
 SEARCH_TOLERANCE = 0.03  # of the bits
 MOST_TRIES = 8
+TYPICAL_BPP, WEIGHT_EXPONENT = 0.09, 1.6  # of typical clips at TYPICAL_QUALITY_WEIGHT
 EXPONENT = 0.8  # bits grow a little slower than lambda
 
 
@@ -36,7 +36,8 @@ def fit_motion(
 ) -> Fitted:
     """Fits integer planes Y, U, V [T, H, W] at a rate or at a quality weight."""
     intervals = representation.intervals
-    motion = search_motion(pad_planes(planes)[0], intervals, peak=peak)
+    about = quality_weight or _typical_weight(target_bits / planes[0].numel())
+    motion = search_motion(pad_planes(planes)[0], intervals, quality_weight=about, peak=peak)
 
     def start_at(weight: float) -> WarmStart:
         return warm_start(planes, intervals, motion, weight, peak=peak)
@@ -66,13 +67,18 @@ def fit_motion(
     return trainer.run(on_progress)
 
 
+def _typical_weight(bpp: float) -> float:
+    """About the quality weight of a rate, to choose what motion may cost before anything is known."""
+    return TYPICAL_QUALITY_WEIGHT * (bpp / TYPICAL_BPP) ** WEIGHT_EXPONENT
+
+
 def _start_with_bits(
     start_at: Callable[[float], WarmStart], bits_of: Callable[[WarmStart], float], wanted_bits: float
 ) -> tuple[WarmStart, float]:
     """The warm start whose bits are nearest to those wanted, and its quality weight: a search by secants of log(bits)
     over log(weight)."""
     low, high = (math.log(bound) for bound in QUALITY_WEIGHT_BOUNDS)
-    log_weight, slope = math.log(FIRST_GUESS), EXPONENT
+    log_weight, slope = math.log(TYPICAL_QUALITY_WEIGHT), EXPONENT
     last: tuple[float, float] | None = None
     tried: dict[float, tuple[float, WarmStart]] = {}
     for _ in range(MOST_TRIES):

@@ -22,7 +22,7 @@ class MotionRecipe:
     visits: float
     min_steps: int = 20
     hard_share: float = 0.2
-    grid_rate: float = 0.015
+    grid_rate: float
     layer_rate: float = 5e-3
     layer_bits: float = 4.0
     step_travel: float = 12.0

@@ -25,27 +25,36 @@ MOTION_STEPS = (0.5, 0.5, 0.5, 0.5, 1.0)
 CONTEXT_SHARE = 0.5
 """Of the context row's motion, which goes twice as far in time."""
 
+TYPICAL_QUALITY_WEIGHT, TYPICAL_ERROR_PRICE, PRICE_EXPONENT = 400.0, 300.0, 0.7
+"""At a lambda of 400, a squared error of luma is worth the 300 bits that it weighs in the loss. At others it is worth
+about so much, as found on quantised closed loops: the residual makes up for part of what motion misses."""
+
 CHUNK_PIXELS = 2**20
 """Luma samples that are worked on at once."""
 
 
 @torch.no_grad()
-def search_motion(luma: Tensor, intervals: Intervals, *, peak: int = 255) -> Tensor:
+def search_motion(
+    luma: Tensor, intervals: Intervals, *, quality_weight: float = TYPICAL_QUALITY_WEIGHT, peak: int = 255
+) -> Tensor:
     """Motion [F, h, w, 5] in row order: (dx, dy) to either reference in luma samples, and the mask in logits, as
     multiples of MOTION_STEPS.
 
+    `quality_weight`: about the lambda of the fit: at a low one, motion that saves little error is not worth its bits.
     `luma`: samples [T, 16 h, 16 w] up to `peak`, in the order of time (see `warm_start.pad_planes`). Keys only move
     from the key before.
     """
     frames, height, width = luma.shape
     motion = torch.zeros(frames, 5, height // CELL, width // CELL, device=luma.device)
     chunk = max(1, CHUNK_PIXELS // (height * width))
+    error_price = TYPICAL_ERROR_PRICE * (quality_weight / TYPICAL_QUALITY_WEIGHT) ** PRICE_EXPONENT
     for level in range(intervals.levels):
         rows = intervals.rows_of_level(level)
         distance = _distance(intervals, range(frames)[rows])
         for first in range(max(1, rows.start), rows.stop, chunk):
             chunk_rows = list(range(first, min(first + chunk, rows.stop)))
-            _search(luma, intervals, chunk_rows, motion, min(FARTHEST, distance * SPEED), peak)
+            farthest = min(FARTHEST, distance * SPEED)
+            _search(luma, intervals, chunk_rows, motion, farthest, peak, error_price)
     return motion.movedim(1, -1).contiguous()
 
 
@@ -55,7 +64,9 @@ def _distance(intervals: Intervals, rows: Iterable[int]) -> int:
     return max((abs(intervals.frame[row] - intervals.frame[reference]) for row, reference in pairs), default=0)
 
 
-def _search(luma: Tensor, intervals: Intervals, rows: list[int], motion: Tensor, farthest: int, peak: int) -> None:
+def _search(
+    luma: Tensor, intervals: Intervals, rows: list[int], motion: Tensor, farthest: int, peak: int, error_price: float
+) -> None:
     """Fills in the motion [F, 5, h, w] of rows of one level; the whole picture may move by `farthest` luma samples."""
     level = intervals.level[rows[0]]
 
@@ -78,6 +89,6 @@ def _search(luma: Tensor, intervals: Intervals, rows: list[int], motion: Tensor,
 
     start = torch.cat([*flows, first_mask(differences)] if level else flows, dim=1)
     position = motion.new_tensor([intervals.position[row] for row in rows])
-    target = Target(current, references, expected, known, position)
+    target = Target(current, references, expected, known, position, error_price)
     steps = motion.new_tensor(MOTION_STEPS[: start.shape[1]])
     motion[rows, : start.shape[1]] = round_motion(descend(start, target), target, steps)

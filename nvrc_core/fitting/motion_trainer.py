@@ -167,9 +167,17 @@ class MotionTrainer:
         specs = self.scheme.side_specs
         side = split_side(specs, self.side * self._side_units)
         moved = self.scheme.shifted_side(side, octaves * STEPS_PER_OCTAVE)
+        moved |= {name: value for name, value in side.items() if name.startswith("motion.")}  # found in its own steps
+        before = self._grid_steps()
         self.side.copy_(join_side(specs, moved) / self._side_units)
-        self.grids.scale(2**-octaves, {spec.name for spec in self.scheme.grid_specs if spec.kind == "band"})
+        after = self._grid_steps()
+        self.grids.scale({name: steps / after[name] for name, steps in before.items()})
         self.quality_weight *= 4**-octaves
+
+    def _grid_steps(self) -> dict[str, Tensor]:
+        """Step sizes in force, by grid: side information counts as it is rounded."""
+        side = split_side(self.scheme.side_specs, round_side(self.side * self._side_units))
+        return dict(self.scheme.grid_steps(side))
 
     def _uniform(self, like: Tensor) -> Tensor:
         return torch.rand(like.shape, generator=self._noise, device=like.device) - 0.5

@@ -1,6 +1,6 @@
 """Adam for grids of which a step sees only some rows (frames)."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor
@@ -30,12 +30,15 @@ class RowAdam:
         """Copies of some rows, by name, that collect gradients."""
         return {name: grid[rows].requires_grad_() for name, grid in self.grids.items()}
 
-    def scale(self, factor: float, names: Collection[str]) -> None:
-        """Multiplies grids, which another step size makes smaller or larger numbers."""
-        for name in names:
+    def scale(self, factors: Mapping[str, Tensor]) -> None:
+        """Multiplies grids, which other step sizes make smaller or larger numbers. A factor is [F or 1, 1, 1, C],
+        equal in all rows of a level."""
+        for name, factor in factors.items():
             self.grids[name] *= factor
             self._first[name] /= factor
-            self._second[name] /= factor**2
+            by_level = torch.ones_like(self._second[name])
+            by_level[self._levels] = factor.expand(len(self._levels), -1, -1, -1)[:, 0, 0]
+            self._second[name] /= by_level.square()
 
     @torch.no_grad()
     def step(self, rows: Tensor, gradients: Mapping[str, Tensor], rate: float) -> None:
