@@ -16,6 +16,7 @@ from nvrc_formats.shapes import MotionWaveletShape
 from torch import Tensor
 
 from nvrc_core.fitting.motion_search import MOTION_STEPS
+from nvrc_core.compression.side_information import STEPS_PER_OCTAVE, step_size
 from nvrc_core.representation.intervals import NONE, Intervals
 from nvrc_core.representation.motion_wavelet import BAND_CHANNELS
 from nvrc_core.representation.warp import Picture, blend, warp_picture
@@ -58,9 +59,11 @@ def _pad(plane: Tensor, cell: int) -> Tensor:
 
 
 def first_steps(levels: int, quality_weight: float) -> dict[str, Tensor]:
-    """Step sizes by name, [levels, C], for a quality weight (lambda on squared errors of samples in [0, 1])."""
+    """Step sizes by name, [levels, C], for a quality weight (lambda on squared errors of samples in [0, 1]): those that
+    a step index can name."""
     by_level = [KEY_STEP, *(LEVEL_STEPS[min(level, len(LEVEL_STEPS) - 1)] for level in range(levels - 1))]
-    band_steps = torch.tensor(by_level).unsqueeze(1) / sqrt(quality_weight)
+    octaves = torch.log2(torch.tensor(by_level) / sqrt(quality_weight))
+    band_steps = step_size((octaves * STEPS_PER_OCTAVE).round()).unsqueeze(1)
     steps = {name: band_steps.repeat(1, channels) for name, channels in zip(BANDS, BAND_CHANNELS, strict=True)}
     return steps | {MOTION: torch.tensor(MOTION_STEPS).repeat(levels, 1)}
 
