@@ -4,10 +4,14 @@ import os
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 from hypothesis import settings
+
+if TYPE_CHECKING:
+    from nvrc_core.presets import Preset
 
 # Tensors of tests are so small that threads would wait for each other. Set before torch is imported, and handed on
 # to the processes that tests start.
@@ -77,14 +81,41 @@ def write_yuv() -> Callable[[Path, Planes], Path]:
 
 @pytest.fixture(scope="module")
 def tiny_preset() -> Iterator[str]:
-    """The name of a preset that fits in a fraction of a second, badly."""
-    from dataclasses import replace
+    """The name of a preset of wavelets that fits in a fraction of a second, badly."""
+    from nvrc_core.fitting.motion_recipe import MotionRecipe
+    from nvrc_core.presets import Preset
+    from nvrc_core.representation.profile import MotionProfile
 
+    profile, recipe = MotionProfile(channels=4, blocks=1), MotionRecipe(visits=1, min_steps=4, grid_rate=0.01)
+    yield from _with_preset(Preset("tiny", "for tests", profile, recipe))
+
+
+@pytest.fixture(scope="module")
+def tiny_hinerv_preset() -> Iterator[str]:
+    """The name of a preset of HiNeRV that fits as fast and as badly."""
     from nvrc_core.fitting.recipe import Recipe
-    from nvrc_core.presets import PRESETS, Preset
+    from nvrc_core.presets import Preset
+    from nvrc_core.representation.profile import Profile
 
-    profile = replace(PRESETS["draft"].profile, width=8, grid_levels=2)
+    profile = Profile(
+        width=8,
+        strides=(2, 2),
+        depths=(1, 1),
+        output_stride=2,
+        frames_per_grid_row=2,
+        grid_channels=1,
+        local_channels=1,
+        bits_per_parameter=4.0,
+        expansion=2,
+        grid_levels=2,
+        local_levels=1,
+    )
+    yield from _with_preset(Preset("tiny-hinerv", "for tests", profile, Recipe(visits=1, min_steps=16, batch_frames=2)))
+
+
+def _with_preset(preset: "Preset") -> Iterator[str]:
+    from nvrc_core.presets import PRESETS
+
     with pytest.MonkeyPatch.context() as patch:
-        recipe = Recipe(visits=1, min_steps=16, batch_frames=2)
-        patch.setitem(PRESETS, "tiny", Preset("tiny", "for tests", profile, recipe))
-        yield "tiny"
+        patch.setitem(PRESETS, preset.name, preset)
+        yield preset.name

@@ -26,6 +26,7 @@ from nvrc_core.verify import verify
 
 FRAMES, HEIGHT, WIDTH = 6, 19, 37
 PIXELS = FRAMES * HEIGHT * WIDTH
+STEPS = 4  # of the preset's fit
 FRAME_BYTES = HEIGHT * WIDTH + 2 * 10 * 19
 
 Planes = list[np.ndarray]
@@ -170,6 +171,24 @@ def test_any_size_comes_back(
     assert verify(str(tmp_path / "a.nvrc"), device="cpu", threads=1).pixels_exact
 
 
+def test_the_other_kind_of_representation_comes_back(encoded: Encoded, tmp_path: Path, tiny_hinerv_preset: str):
+    file = tmp_path / "a.nvrc"
+    result = encode(str(encoded.source), str(file), replace(encoded.config, preset=tiny_hinerv_preset))
+    kinds = [describe(str(path))["segments"][0]["representation"]["kind"] for path in (encoded.file, file)]
+    assert kinds == ["mcw1", "hinerv2"]
+    everything = decoded(file, tmp_path / "all.yuv")
+    assert (
+        decoded(file, tmp_path / "some.yuv", frames=FrameRange(2, 5)) == everything[2 * FRAME_BYTES : 5 * FRAME_BYTES]
+    )
+    picture_hash = PictureHash()
+    for planes in frames_of(everything):
+        picture_hash.update(planes)
+    assert picture_hash.digest() == header_of(file).picture_hash
+    assert verify(str(file), device="cpu", threads=1).pixels_exact
+    assert part_sizes(str(file)) == pytest.approx(result.parts)
+    assert result.psnr_yuv > 12
+
+
 # -- one seed, one file -----------------------------------------------------------------------------------
 
 
@@ -218,9 +237,9 @@ def test_sizes_by_part_are_those_of_the_encode(encoded: Encoded):
 
 def test_events_come_in_order(encoded: Encoded):
     kinds = [type(event) for event in encoded.events if not isinstance(event, Notice)]
-    assert kinds == [EncodeStarted] + [FitProgress] * 16 + [FrameProgress] * FRAMES
+    assert kinds == [EncodeStarted] + [FitProgress] * STEPS + [FrameProgress] * FRAMES
     started = encoded.events[kinds.index(EncodeStarted)]
-    assert (started.frames, started.steps, started.target_bpp) == (FRAMES, 16, 3.0)
+    assert (started.frames, started.steps, started.target_bpp) == (FRAMES, STEPS, 3.0)
     assert started.parameters == encoded.result.parameters
 
 
@@ -278,7 +297,7 @@ def test_a_failed_encode_leaves_nothing_behind(
 
 def test_a_failing_listener_leaves_nothing_behind(encoded: Encoded, tmp_path: Path):
     def interrupt(event: Event) -> None:
-        if isinstance(event, FitProgress) and event.step == 5:
+        if isinstance(event, FitProgress) and event.step == STEPS - 1:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):

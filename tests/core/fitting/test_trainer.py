@@ -51,7 +51,7 @@ class Fit:
             SHAPE,
             video,
             planes,
-            Preset("tiny", "for tests", PRESETS["draft"].profile, recipe),
+            Preset("tiny", "for tests", PRESETS["nvrc-s1"].profile, recipe),
             target_bits=None if bpp is None else bpp * planes[0].size,
             quality_weight=quality_weight,
             device=CPU,

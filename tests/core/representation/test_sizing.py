@@ -1,23 +1,25 @@
 """Sizes follow from the picture, the frames and the rate; the paper's profiles reach the paper's sizes."""
 
 import itertools
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from nvrc_formats.header import HinervShape
+from nvrc_formats.header import HinervShape, MotionWaveletShape, Shape
 from nvrc_formats.video import VideoFormat
 
 from nvrc_core.presets import PRESETS
-from nvrc_core.representation.sizing import shape_for
+from nvrc_core.representation.motion_wavelet import MotionWavelet
+from nvrc_core.representation.sizing import WIDTH_STEP, shape_for
 
 QCIF = VideoFormat(176, 144)
 PAPER_PROFILES = [name for name in PRESETS if name.startswith("nvrc-")]
-SMALL_PRESETS = [name for name in PRESETS if not name.startswith("nvrc-")]
+MOTION_PRESETS = [name for name in PRESETS if name not in PAPER_PROFILES]
 RATES = [10 ** (exponent / 3) for exponent in range(9, 24)]  # bits
 
 
-def shape_of(preset: str, video: VideoFormat, frames: int, bits: float) -> HinervShape:
+def shape_of(preset: str, video: VideoFormat, frames: int, bits: float) -> Shape:
     return shape_for(PRESETS[preset].profile, video, frames, bits)
 
 
@@ -48,7 +50,7 @@ def test_paper_profiles_reach_the_published_sizes(
     )
 
 
-@pytest.mark.parametrize("preset", PRESETS)
+@pytest.mark.parametrize("preset", PAPER_PROFILES)
 def test_more_bits_never_make_less(preset: str):
     shapes = [shape_of(preset, QCIF, 32, bits) for bits in RATES]
     widths = [shape.channels[0] for shape in shapes]
@@ -74,7 +76,7 @@ def test_parameters_are_worth_their_bits(preset: str, video: VideoFormat):
 
 
 @given(
-    st.sampled_from(sorted(PRESETS)),
+    st.sampled_from(PAPER_PROFILES),
     st.integers(1, 300),
     st.integers(1, 300),
     st.integers(1, 100),
@@ -95,7 +97,57 @@ def test_any_video_gets_a_valid_shape_that_covers_it(preset: str, width: int, he
     assert shape.grid_size[0] == -(-frames // profile.frames_per_grid_row)
 
 
-def test_faster_presets_are_not_larger():
+# -- motion-compensated wavelets --------------------------------------------------------------------------
+
+
+def weights_of(shape: MotionWaveletShape, video: VideoFormat, frames: int) -> int:
+    specs = MotionWavelet(shape, video, frames).specs
+    return sum(spec.size for spec in specs if spec.kind in ("layer", "bias"))
+
+
+@pytest.mark.parametrize("preset", MOTION_PRESETS)
+def test_more_bits_never_make_a_smaller_network(preset: str):
+    widths = [shape_of(preset, QCIF, 32, bits).channels for bits in [1, *RATES, 1e12]]
+    assert widths == sorted(widths)
+    assert widths[0] == WIDTH_STEP
+    assert widths[-1] == PRESETS[preset].profile.channels
+
+
+@pytest.mark.parametrize("preset", MOTION_PRESETS)
+def test_weights_take_their_share_of_the_bits_at_most(preset: str):
+    profile = PRESETS[preset].profile
+    most, least = profile.channels, WIDTH_STEP
+    for bits in RATES:
+        shape = shape_of(preset, QCIF, 32, bits)
+        share = weights_of(shape, QCIF, 32) * profile.bits_per_weight / bits
+        assert shape.channels == least or share <= profile.network_share
+        wider = replace(shape, channels=shape.channels + WIDTH_STEP)
+        wider_share = weights_of(wider, QCIF, 32) * profile.bits_per_weight / bits
+        assert shape.channels == most or wider_share > profile.network_share
+
+
+@given(
+    st.sampled_from(MOTION_PRESETS),
+    st.integers(1, 300),
+    st.integers(1, 300),
+    st.integers(1, 100),
+    st.floats(1, 1e9),
+)
+@settings(max_examples=40)
+def test_any_video_gets_keys_from_its_first_frame_to_its_last(
+    preset: str, width: int, height: int, frames: int, bits: float
+):
+    profile = PRESETS[preset].profile
+    shape = shape_of(preset, VideoFormat(width, height), frames, bits)
+    assert (shape.keys[0], shape.keys[-1]) == (0, frames - 1)
+    gaps = [later - earlier for earlier, later in itertools.pairwise(shape.keys)]
+    assert all(0 < gap <= profile.key_interval for gap in gaps)
+    assert shape.blocks == profile.blocks
+    assert 0 < shape.channels <= profile.channels
+
+
+def test_slower_presets_take_no_less_work_to_decode():
     video = VideoFormat(640, 360)
-    counts = [shape_of(preset, video, 60, 1e12).parameter_count(60, video) for preset in SMALL_PRESETS]
-    assert counts == sorted(counts)
+    shapes = [shape_of(preset, video, 60, 1e12) for preset in MOTION_PRESETS]
+    work = [MotionWavelet(shape, video, 60).mac_per_pixel for shape in shapes]
+    assert work == sorted(work)
