@@ -103,8 +103,8 @@ def rd_charts(clips: Mapping[str, Mapping[str, Curve]], quality_label: str, styl
 def bit_allocation_chart(points: Sequence[Record], title: str = "") -> "Figure":
     """Which part of a file takes what share of it: a stacked bar a point, under the names of its clip and series.
 
-    Grids first, fine to coarse, then layers, side information, container; what is the title already is not
-    repeated. Points without `parts` are left out; raises `UsageError` where none is left.
+    Bands or grids first, fine to coarse, then motion, layers, side information, container; what is the title
+    already is not repeated. Points without `parts` are left out; raises `UsageError` where none is left.
     """
     bars = [point for point in points if part_shares(point)]
     if not bars:

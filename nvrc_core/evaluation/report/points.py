@@ -11,7 +11,7 @@ from nvrc_core.evaluation.curves.rd_points import Record, series_name
 Document = Mapping[str, Any] | Sequence[Record]
 
 NAMELESS = "(nameless)"
-_PARTS_LAST = ("layers", "side", "container")
+_PARTS_LAST = ("motion", "layers", "side", "container")
 
 
 def points_of(document: Document) -> list[Record]:
@@ -73,7 +73,7 @@ def by_series(points: Iterable[Record]) -> dict[str, list[Record]]:
 
 
 def part_shares(point: Record) -> dict[str, float]:
-    """Percent of the file by part, grids from fine to coarse, then layers, side information, container."""
+    """Percent of the file by part: bands or grids from fine to coarse, motion, layers, side information, container."""
     parts = point.get("parts")
     sizes = {str(part): number(parts, part) for part in parts} if isinstance(parts, Mapping) else {}
     sizes = {printable(part): size for part, size in sizes.items() if size is not None and size >= 0}
@@ -83,8 +83,8 @@ def part_shares(point: Record) -> dict[str, float]:
 
 def part_order(part: str) -> tuple[int, int, str]:
     """Where a part stands in charts and tables."""
-    if grid := re.fullmatch(r"grid ?(\d+)", part):
-        return 0, int(grid[1]), part
+    if fine_to_coarse := re.fullmatch(r"(?:grid|band) ?(\d+)", part):
+        return 0, int(fine_to_coarse[1]), part
     return (_PARTS_LAST.index(part) + 2 if part in _PARTS_LAST else 1), 0, part
 
 

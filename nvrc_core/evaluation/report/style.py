@@ -18,9 +18,9 @@ PAPER = "#fefefe"
 """The ground that charts lie on. Not plain white, so that a page can tell it from white letters."""
 
 GRID_COLOURS = ("#0b4f7d", "#2f7fb5", "#7db4d8", "#b4d5ea", "#d7e8f3")
-"""Feature grids, finest to coarsest."""
-PART_COLOURS = {"layers": "#d98324", "side": "#7d5aa0", "container": "#98a2ad"}
-OTHER_PART_COLOUR = "#4f8a6b"
+"""Bands or feature grids, finest to coarsest."""
+PART_COLOURS = {"motion": "#4f8a6b", "layers": "#d98324", "side": "#7d5aa0", "container": "#98a2ad"}
+OTHER_PART_COLOUR = "#a65a6e"
 
 _NVRC_COLOURS = ("#c8480a", "#94458f", "#b07200", "#7a3b1d")
 _NVRC_MARKERS = ("o", "D", "s", "^")

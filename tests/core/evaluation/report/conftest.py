@@ -65,7 +65,8 @@ def make_point(clip: str, series: str, bpp: float) -> dict[str, Any]:
             point | {"q": round(28 - 6 * math.log2(bpp / 0.1)), "version": f"{codec} 4.1", "command": command} | times
         )
     on_gpu = series == "nvrc_medium"
-    shares = {"grid 0": 0.44, "grid 1": 0.11, "grid 2": 0.03, "layers": 0.4, "side": 0.012, "container": 0.008}
+    shares = {"band16": 0.2, "band8": 0.22, "band4": 0.2, "band2": 0.1, "motion": 0.12}
+    shares |= {"layers": 0.14, "side": 0.012, "container": 0.008}
     return point | {
         "version": "0.1.0",
         "target_bpp": bpp,

@@ -17,6 +17,7 @@ from nvrc_core.evaluation.report.charts import (
     rd_charts,
     save_figure,
 )
+from nvrc_core.evaluation.report.points import part_shares
 from nvrc_core.evaluation.report.style import DARK, series_styles
 
 CURVES = {
@@ -90,6 +91,14 @@ def test_rd_charts_have_a_panel_a_clip_with_points():
     figure = rd_charts({"one": CURVES, "two": CURVES, "empty": {"a": []}, "three": CURVES}, "PSNR-Y, dB")
     assert len(figure.axes) == 3
     assert {"one", "two", "three"} <= set(texts(figure))
+
+
+def test_parts_of_wavelets_come_fine_to_coarse_in_colours_of_their_own():
+    order = ["band2", "band4", "band8", "band16", "motion", "layers", "side", "container"]
+    point = {"clip": "c", "series": "nvrc_fast", "bpp": 0.05, "parts": dict.fromkeys(sorted(order), 12.5)}
+    assert list(part_shares(point)) == order
+    figure = bit_allocation_chart([point], "c")
+    assert len({bar.get_facecolor() for bar in figure.axes[0].patches}) == len(order)
 
 
 def test_bits_fill_the_bar_grids_first():
