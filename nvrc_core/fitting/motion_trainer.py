@@ -21,6 +21,7 @@ from nvrc_core.events import FitProgress
 from nvrc_core.evaluation.quality.psnr import YUV_WEIGHTS
 from nvrc_core.fitting.losses import plane_errors, psnr_yuv_db
 from nvrc_core.fitting.motion_recipe import MotionRecipe
+from nvrc_core.fitting.rate_control import QUALITY_WEIGHT_BOUNDS
 from nvrc_core.fitting.row_adam import RowAdam
 from nvrc_core.fitting.trainer import Fitted
 from nvrc_core.fitting.warm_start import WarmStart
@@ -157,13 +158,17 @@ class MotionTrainer:
 
     @torch.no_grad()
     def _correct(self, progress: float) -> None:
-        """Brings the rate to its target, as far as it can be told by now: all band steps and, as belongs to them, lambda."""
+        """Brings the rate to its target, as far as it can be told by now: all band steps, and lambda as belongs to them,
+        within its bounds."""
         bits = float(self.scheme.rate(self.hard_rounded()).total)
         self._bits = bits
         if self.target_bits is None:
             return
         excess = math.log2(bits / self.target_bits) - EXPECTED_FALL * (1 - progress)
-        octaves = min(MAX_CORRECTION, max(-MAX_CORRECTION, excess / RATE_EXPONENT))
+        low, high = QUALITY_WEIGHT_BOUNDS
+        most = min(MAX_CORRECTION, max(0.0, math.log(self.quality_weight / low, 4)))
+        least = max(-MAX_CORRECTION, min(0.0, math.log(self.quality_weight / high, 4)))
+        octaves = min(most, max(least, excess / RATE_EXPONENT))
         specs = self.scheme.side_specs
         side = split_side(specs, self.side * self._side_units)
         moved = self.scheme.shifted_side(side, octaves * STEPS_PER_OCTAVE)

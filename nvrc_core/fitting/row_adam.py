@@ -45,7 +45,7 @@ class RowAdam:
         """Moves the rows; `rate`: about the change of a value whose gradients agree."""
         momentum, memory = self._betas
         levels = self._levels[rows]
-        members = torch.zeros_like(self._level_visits).index_add_(0, levels, torch.ones_like(levels, dtype=torch.float32))
+        members = torch.bincount(levels, minlength=len(self._level_visits))
         visited = members > 0
         self._row_visits[rows] += 1
         self._level_visits += visited

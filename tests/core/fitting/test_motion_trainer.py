@@ -1,0 +1,116 @@
+"""The training loop of wavelets: the loss falls, and a correction of the rate changes no picture."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from nvrc_formats.shapes import MotionWaveletShape
+from nvrc_formats.video import VideoFormat
+
+from nvrc_core.compression.scheme import Scheme, Symbols
+from nvrc_core.evaluation.quality.psnr import YUV_WEIGHTS
+from nvrc_core.fitting.losses import plane_errors
+from nvrc_core.fitting.motion_recipe import MotionRecipe
+from nvrc_core.fitting.motion_search import search_motion
+from nvrc_core.fitting.motion_trainer import MotionTrainer
+from nvrc_core.fitting.warm_start import WarmStart, pad_planes, warm_start
+from nvrc_core.kinds import scheme_for
+from nvrc_core.representation.motion_wavelet import MotionWavelet
+
+FRAMES, HEIGHT, WIDTH = 17, 48, 64
+QUALITY_WEIGHT = 800.0
+REPRESENTATION = MotionWavelet(MotionWaveletShape((0, 8, 16), 4, 1), VideoFormat(WIDTH, HEIGHT), FRAMES)
+SCHEME: Scheme = scheme_for(REPRESENTATION)
+
+
+@pytest.fixture(scope="module")
+def planes() -> list[torch.Tensor]:
+    """Two patterns that move apart."""
+
+    def plane(scale: int) -> torch.Tensor:
+        time, y, x = np.mgrid[:FRAMES, :HEIGHT:scale, :WIDTH:scale]
+        left = 50 * np.sin((x - 1.5 * time) / 5) * np.cos(y / 7)
+        right = 50 * np.sin((x + y + 1.0 * time) / 4)
+        return torch.from_numpy((128 + np.where(x < WIDTH / 2, left, right)).round().astype(np.uint8))
+
+    return [plane(1), plane(2), plane(2)]
+
+
+@pytest.fixture(scope="module")
+def start(planes: list[torch.Tensor]) -> WarmStart:
+    motion = search_motion(pad_planes(planes)[0], REPRESENTATION.intervals)
+    return warm_start(planes, REPRESENTATION.intervals, motion, QUALITY_WEIGHT)
+
+
+def trainer(planes: list[torch.Tensor], start: WarmStart, steps: int) -> MotionTrainer:
+    return MotionTrainer(
+        REPRESENTATION,
+        SCHEME,
+        planes,
+        start,
+        MotionRecipe(visits=0, min_steps=steps, grid_rate=0.02),
+        target_bits=None,
+        quality_weight=QUALITY_WEIGHT,
+        peak=255,
+        seed=0,
+    )
+
+
+def rendered(symbols: Symbols) -> tuple[torch.Tensor, ...]:
+    with torch.no_grad():
+        return REPRESENTATION.render(SCHEME.dequantise(symbols), torch.arange(FRAMES))
+
+
+def loss(planes: list[torch.Tensor], symbols: Symbols) -> float:
+    errors = plane_errors(rendered(symbols), [plane / 255 for plane in planes])
+    bits = float(SCHEME.rate(symbols).total)
+    return bits / planes[0].numel() + QUALITY_WEIGHT * float((errors @ torch.tensor(YUV_WEIGHTS)).mean())
+
+
+def test_the_loss_falls_below_the_warm_starts(planes: list[torch.Tensor], start: WarmStart):
+    fresh = trainer(planes, start, steps=60)
+    before = loss(planes, fresh.hard_rounded())
+    fitted = fresh.run(lambda progress: None)
+    assert fitted.quality_weight == QUALITY_WEIGHT
+    assert loss(planes, fitted.symbols) < 0.9 * before
+
+
+def test_a_fit_starts_from_the_given_symbols(planes: list[torch.Tensor], start: WarmStart):
+    symbols = trainer(planes, start, steps=10).hard_rounded()
+    for name, values in start.symbols.items():
+        assert torch.equal(symbols.grids[name], values)
+
+
+def test_what_is_fitted_is_integers(planes: list[torch.Tensor], start: WarmStart):
+    symbols = trainer(planes, start, steps=10).run(lambda progress: None).symbols
+    for value in (*symbols.side.values(), symbols.layers, *symbols.grids.values()):
+        assert torch.equal(value, value.round())
+
+
+@pytest.mark.parametrize("factor", [0.5, 0.8, 1.05, 1.5])
+def test_a_correction_of_the_rate_changes_steps_and_no_picture(
+    planes: list[torch.Tensor], start: WarmStart, factor: float
+):
+    """Real values go to where the new steps have them, so that only their rounding differs; motion keeps its own."""
+    fresh = trainer(planes, start, steps=10)
+    bits = float(SCHEME.rate(fresh.hard_rounded()).total)
+    fresh.target_bits = factor * bits
+
+    def unrounded() -> Symbols:
+        symbols = fresh.hard_rounded()
+        return Symbols(symbols.side, symbols.layers, dict(fresh.grids.grids))
+
+    before = unrounded()
+    pictures, motion = rendered(before), before.grids["motion"].clone()
+    fresh._correct(1.0)
+    after = unrounded()
+    for old, new in zip(pictures, rendered(after), strict=True):
+        assert float((old - new).square().mean()) < 1e-5
+    assert torch.equal(after.grids["motion"], motion)
+    assert torch.equal(after.side["motion.step"], before.side["motion.step"])
+    # Finer steps for a higher rate, and the weight that belongs to them.
+    shift = (after.side["band2.step"] - before.side["band2.step"]).mean() / 8
+    assert math.copysign(1, shift) == math.copysign(1, 1 - factor)
+    assert math.log2(fresh.quality_weight / QUALITY_WEIGHT) == pytest.approx(-2 * float(shift), abs=0.15)
+    assert (float(SCHEME.rate(fresh.hard_rounded()).total) - bits) * (factor - 1) > 0
