@@ -133,7 +133,9 @@ def linearise(motion: Tensor, target: Target) -> _Model:
         for i in (0, 1):
             slope[:, 2 * side + i] += _cell_sums(along[i] * plain)[:, 0] * (2 * target.error_price * SIDE_SHARE)
             for j in (0, 1):
-                curvature[:, 2 * side + i, 2 * side + j] += _cell_sums(along[i] * along[j])[:, 0] * (2 * target.error_price * SIDE_SHARE)
+                curvature[:, 2 * side + i, 2 * side + j] += _cell_sums(along[i] * along[j])[:, 0] * (
+                    2 * target.error_price * SIDE_SHARE
+                )
     down, across = _matrices(motion, slope.shape[-2:])
     return _Model(motion, slope, curvature, down, across)
 

@@ -12,11 +12,11 @@ FRAMES_A_STEP = 9
 class MotionRecipe:
     """The knobs of such a fit; none of them is needed to decode.
 
-    `visits`: how often a frame that is no key is trained on, in the mean; `min_steps`: at least so many optimiser steps.
-    `hard_share`: the share of the steps, at the end, in which the rate sees rounded values as well.
-    `grid_rate`: steps that a symbol moves in an optimiser step whose gradients agree; `layer_rate`: peak learning rate of
-    the network. `layer_bits`: what a weight costs at first. `step_travel`, `prior_travel`: how far step indices, and all
-    other side information, can move in a whole fit. `warm_up`: share of the fit over which learning rates rise.
+    `visits`: how often a frame that is no key is trained on, in the mean; `min_steps`: at least so many optimiser
+    steps. `hard_share`: the share of the steps, at the end, in which the rate sees rounded values as well.
+    `grid_rate`: steps that a symbol moves in an optimiser step whose gradients agree; `layer_rate`: peak learning rate
+    of the network. `layer_bits`: what a weight costs at first. `step_travel`, `prior_travel`: how far step indices, and
+    all other side information, can move in a whole fit. `warm_up`: share of the fit over which learning rates rise.
     """
 
     visits: float

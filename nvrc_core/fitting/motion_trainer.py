@@ -17,8 +17,8 @@ from nvrc_core.compression.side_information import (
     split_side,
     step_size,
 )
-from nvrc_core.events import FitProgress
 from nvrc_core.evaluation.quality.psnr import YUV_WEIGHTS
+from nvrc_core.events import FitProgress
 from nvrc_core.fitting.losses import plane_errors, psnr_yuv_db
 from nvrc_core.fitting.motion_recipe import MotionRecipe
 from nvrc_core.fitting.rate_control import QUALITY_WEIGHT_BOUNDS
@@ -158,17 +158,17 @@ class MotionTrainer:
 
     @torch.no_grad()
     def _correct(self, progress: float) -> None:
-        """Brings the rate to its target, as far as it can be told by now: all band steps, and lambda as belongs to them,
-        within its bounds."""
+        """Brings the rate to its target, as far as it can be told by now: lambda, within its bounds, and all band steps
+        as belong to it."""
         bits = float(self.scheme.rate(self.hard_rounded()).total)
         self._bits = bits
         if self.target_bits is None:
             return
         excess = math.log2(bits / self.target_bits) - EXPECTED_FALL * (1 - progress)
         low, high = QUALITY_WEIGHT_BOUNDS
-        most = min(MAX_CORRECTION, max(0.0, math.log(self.quality_weight / low, 4)))
-        least = max(-MAX_CORRECTION, min(0.0, math.log(self.quality_weight / high, 4)))
-        octaves = min(most, max(least, excess / RATE_EXPONENT))
+        wanted = min(MAX_CORRECTION, max(-MAX_CORRECTION, excess / RATE_EXPONENT))
+        quality_weight = min(high, max(low, self.quality_weight * 4**-wanted))
+        octaves = math.log(self.quality_weight / quality_weight, 4)
         specs = self.scheme.side_specs
         side = split_side(specs, self.side * self._side_units)
         moved = self.scheme.shifted_side(side, octaves * STEPS_PER_OCTAVE)
@@ -177,7 +177,7 @@ class MotionTrainer:
         self.side.copy_(join_side(specs, moved) / self._side_units)
         after = self._grid_steps()
         self.grids.scale({name: steps / after[name] for name, steps in before.items()})
-        self.quality_weight *= 4**-octaves
+        self.quality_weight = quality_weight
 
     def _grid_steps(self) -> dict[str, Tensor]:
         """Step sizes in force, by grid: side information counts as it is rounded."""

@@ -15,8 +15,8 @@ import torch.nn.functional as F
 from nvrc_formats.shapes import MotionWaveletShape
 from torch import Tensor
 
-from nvrc_core.fitting.motion_search import MOTION_STEPS
 from nvrc_core.compression.side_information import STEPS_PER_OCTAVE, step_size
+from nvrc_core.fitting.motion_search import MOTION_STEPS
 from nvrc_core.representation.intervals import NONE, Intervals
 from nvrc_core.representation.motion_wavelet import BAND_CHANNELS
 from nvrc_core.representation.warp import Picture, blend, warp_picture
