@@ -37,7 +37,7 @@ def bench(
     ],
     suite: Annotated[
         str | None,
-        typer.Option(metavar="NAME", help="pocket or studio: fixed rates, steps, anchors and choice of clips."),
+        typer.Option(metavar="NAME", help="pocket or studio: fixed rates, anchors and choice of clips."),
     ] = None,
     presets: Annotated[str | None, typer.Option(metavar="NAMES", help="Presets of nvrc: draft,fast (medium).")] = None,
     bpp: Annotated[str | None, typer.Option(metavar="X,X,...", help="Rates of nvrc (0.03,0.1,0.3).")] = None,
@@ -102,7 +102,7 @@ def bench(
         presets=_words(presets) or (chosen.presets if chosen else (DEFAULT_PRESET,)),
         bpp=_rates(bpp, weights, chosen),
         weights=_numbers("--lambda", weights),
-        steps=chosen.steps if chosen and steps is None else steps,
+        steps=steps,
         anchors=_anchors(anchors, chosen),
         frames=FrameRange.parse(frames),
         device=device or (chosen.device if chosen else "auto"),

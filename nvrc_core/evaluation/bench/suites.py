@@ -12,15 +12,14 @@ from nvrc_core.evaluation.bench.clip import frame_count, frame_size, is_readable
 class Suite:
     """The options of a bench by name, and which clips of a folder it takes.
 
-    `steps`: fixed, so that two versions are compared at equal work and not at equal time. `clips`: at most so many,
-    whole ones of `frames` (least, most) and of a frame size between `pixels` (least, most, luma samples).
+    Presets fix the work of a fit, not its time, so that two versions are compared at equal work. `clips`: at most so
+    many, whole ones of `frames` (least, most) and of a frame size between `pixels` (least, most, luma samples).
     """
 
     name: str
     summary: str
     presets: tuple[str, ...]
     bpp: tuple[float, ...]
-    steps: int
     anchors: tuple[str, ...]
     device: str
     threads: int | None
@@ -38,7 +37,6 @@ SUITES = {
             summary="three small clips on one processor core, under half an hour",
             presets=("fast",),
             bpp=(0.03, 0.1, 0.3),
-            steps=2000,
             anchors=("x265:veryslow@22/28/34/40/46/51",),
             device="cpu",
             threads=1,
@@ -52,7 +50,6 @@ SUITES = {
             summary="1280x720 on one CUDA device, nine minutes",
             presets=("medium",),
             bpp=(0.01, 0.03, 0.1),
-            steps=6000,
             anchors=("x265:veryslow@22/28/34/40/46",),
             device="cuda",
             threads=None,

@@ -70,6 +70,6 @@ def test_an_unknown_suite_is_refused_by_name():
 def test_what_suites_ask_for_exists(suite):
     for preset in suite.presets:
         for bpp in suite.bpp:
-            EncodeConfig(preset=preset, target_bpp=bpp, steps=suite.steps)
+            EncodeConfig(preset=preset, target_bpp=bpp)
     for anchor in suite.anchors:
         parse_anchor(anchor)
