@@ -5,7 +5,7 @@ import torch
 
 import nvrc_core.fitting.motion_search as motion_search
 from nvrc_core.fitting.block_search import dominant_move, full_search
-from nvrc_core.fitting.motion_descent import ERROR_PRICE, SIDE_PRICE, Target, descend, linearise
+from nvrc_core.fitting.motion_descent import SIDE_SHARE, Target, descend, linearise
 from nvrc_core.fitting.motion_search import MOTION_STEPS, search_motion
 from nvrc_core.representation.intervals import Intervals, default_keys
 from nvrc_core.representation.warp import blend, warp_picture
@@ -65,13 +65,15 @@ def error_bits(motion: torch.Tensor, target: Target) -> torch.Tensor:
     moved = [warp_picture((plane, chroma), motion[:, 2 * i : 2 * i + 2]) for i, plane in enumerate(target.references)]
     both = blend(moved[0], moved[1], motion[:, 4:], target.position)[0] - target.current
     sides = sum((plane - target.current).square().sum() for plane, _ in moved)
-    return ERROR_PRICE * both.square().sum() + SIDE_PRICE * sides
+    return target.error_price * (both.square().sum() + SIDE_SHARE * sides)
 
 
 def test_descent_finds_fractions():
     before, current, after = (texture(1, 0.3 * time, -0.2 * time).view(1, 1, HEIGHT, WIDTH) / 255 for time in (0, 1, 2))
     start = torch.zeros(1, 5, HEIGHT // 16, WIDTH // 16)
-    target = Target(current, [before, after], torch.zeros_like(start), torch.zeros(1, 1, 1, 1), torch.tensor([0.5]))
+    target = Target(
+        current, [before, after], torch.zeros_like(start), torch.zeros(1, 1, 1, 1), torch.tensor([0.5]), 300.0
+    )
     found = inner(descend(start, target).movedim(1, -1))
     assert (
         found[..., :4] - torch.tensor([-0.3, 0.2, 0.3, -0.2])
@@ -82,7 +84,9 @@ def test_the_model_has_the_slope_of_the_error():
     before, current, after = (texture(1, 1.5 * time).view(1, 1, HEIGHT, WIDTH) / 255 - 0.5 for time in (0, 1, 2))
     generator = torch.Generator().manual_seed(3)
     motion = torch.randn(1, 5, HEIGHT // 16, WIDTH // 16, generator=generator)
-    target = Target(current, [before, after], torch.zeros_like(motion), torch.zeros(1, 1, 1, 1), torch.tensor([0.4]))
+    target = Target(
+        current, [before, after], torch.zeros_like(motion), torch.zeros(1, 1, 1, 1), torch.tensor([0.4]), 300.0
+    )
     predicted = linearise(motion, target).gradient(motion)
     wanted = motion.clone().requires_grad_()
     error_bits(wanted, target).backward()
@@ -161,3 +165,9 @@ def test_frames_are_worked_on_in_chunks(monkeypatch: pytest.MonkeyPatch):
     assert torch.equal(search_motion(luma, intervals), whole)
     assert max(counts) == 2
     assert sum(counts) == 11
+
+
+def test_at_a_low_quality_motion_that_saves_little_is_not_worth_its_bits():
+    luma, intervals = noise(5, 64, 64), Intervals(5, (0, 4))
+    roughness = [search_motion(luma, intervals, quality_weight=weight).diff(dim=1).abs().sum() for weight in (1.0, 1e4)]
+    assert roughness[0] < roughness[1]
