@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -17,6 +18,7 @@ from nvrc_core.fitting.warm_start import WarmStart, pad_planes, warm_start
 from nvrc_core.representation.motion_wavelet import MotionWavelet
 
 SEARCH_TOLERANCE = 0.03  # of the bits
+SEARCHES, GOOD_GUESS = 2, 1.0  # motion is searched again where lambda turns out to be octaves away
 MOST_TRIES = 8
 TYPICAL_BPP, WEIGHT_EXPONENT = 0.09, 1.6  # of typical clips at TYPICAL_QUALITY_WEIGHT
 EXPONENT = 0.8  # bits grow a little slower than lambda
@@ -36,11 +38,8 @@ def fit_motion(
 ) -> Fitted:
     """Fits integer planes Y, U, V [T, H, W] at a rate or at a quality weight."""
     intervals = representation.intervals
-    about = quality_weight or _typical_weight(target_bits / planes[0].numel())
-    motion = search_motion(pad_planes(planes)[0], intervals, quality_weight=about, peak=peak)
-
-    def start_at(weight: float) -> WarmStart:
-        return warm_start(planes, intervals, motion, weight, peak=peak)
+    luma = pad_planes(planes)[0]
+    parameters = representation.initial_parameters((0.5, 0.5, 0.5), torch.Generator())
 
     def bits_of(start: WarmStart) -> float:
         """What it takes with layers that are all zero."""
@@ -48,11 +47,17 @@ def fit_motion(
         layers = torch.zeros_like(scheme.layer_prior.flatten(parameters))
         return float(scheme.rate(Symbols(side, layers, start.symbols)).total)
 
-    if target_bits is None:
-        start, weight = start_at(quality_weight), quality_weight
-    else:
-        parameters = representation.initial_parameters((0.5, 0.5, 0.5), torch.Generator())
-        start, weight = _start_with_bits(start_at, bits_of, target_bits)
+    weight = quality_weight or _typical_weight(target_bits / planes[0].numel())
+    for _ in range(SEARCHES):
+        motion = search_motion(luma, intervals, quality_weight=weight, peak=peak)
+        start_at = partial(warm_start, planes, intervals, motion, peak=peak)
+        if target_bits is None:
+            start = start_at(weight)
+            break
+        searched_at = weight
+        start, weight = _start_with_bits(start_at, bits_of, target_bits, weight)
+        if abs(math.log2(weight / searched_at)) < GOOD_GUESS:
+            break
     trainer = MotionTrainer(
         representation,
         scheme,
@@ -73,12 +78,15 @@ def _typical_weight(bpp: float) -> float:
 
 
 def _start_with_bits(
-    start_at: Callable[[float], WarmStart], bits_of: Callable[[WarmStart], float], wanted_bits: float
+    start_at: Callable[[float], WarmStart],
+    bits_of: Callable[[WarmStart], float],
+    wanted_bits: float,
+    first_weight: float,
 ) -> tuple[WarmStart, float]:
     """The warm start whose bits are nearest to those wanted, and its quality weight: a search by secants of log(bits)
     over log(weight)."""
     low, high = (math.log(bound) for bound in QUALITY_WEIGHT_BOUNDS)
-    log_weight, slope = math.log(TYPICAL_QUALITY_WEIGHT), EXPONENT
+    log_weight, slope = math.log(first_weight), EXPONENT
     last: tuple[float, float] | None = None
     tried: dict[float, tuple[float, WarmStart]] = {}
     for _ in range(MOST_TRIES):
