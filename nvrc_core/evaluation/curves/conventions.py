@@ -1,6 +1,6 @@
 """What makes curves incomparable although both are in decibels: how and on what the quality was measured."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from nvrc_core.evaluation.curves.pairing import Pairing, Source
 from nvrc_core.evaluation.curves.rd_points import Record
@@ -24,14 +24,15 @@ def convention_warnings(pairing: Pairing, metric: str) -> tuple[str, ...]:
     return tuple(lines)
 
 
-def frame_warnings(points: Iterable[Record]) -> tuple[str, ...]:
+def frame_warnings(points: Sequence[Record]) -> tuple[str, ...]:
     """Points of other frames are another experiment, whatever the clip is called."""
     keys = ("width", "height", "frames")
     sizes = sorted(
         {tuple(point[key] for key in keys) for point in points if all(isinstance(point.get(key), int) for key in keys)}
     )
     if len(sizes) < 2:
-        return ()
+        hashes = {point["clip_hash"] for point in points if isinstance(point.get("clip_hash"), str)}
+        return ("the points are not of the same frames: their samples differ",) if len(hashes) > 1 else ()
     return ("the points are not of the same frames: " + ", ".join("{}x{} x {}".format(*size) for size in sizes),)
 
 

@@ -97,7 +97,7 @@ def test_when_time_is_up_the_point_at_work_is_given_up_and_the_rest_is_kept(path
     complete, results = bench(path, [Task(10), Task(20, takes_s=60), Task(30)], events.append, minutes=0.02)
     assert not complete
     assert [point["q"] for point in results] == [10]
-    assert events[-1] == Notice("time is up: 1 of 3 points are made; the same command goes on")
+    assert events[-1] == Notice("time is up: 1 of 3 points are made; the same command goes on (-y for its reports)")
 
 
 WAIT_S = 60

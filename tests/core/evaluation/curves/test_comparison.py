@@ -123,6 +123,13 @@ def test_points_of_other_frames_are_warned_of(write):
     assert result.bd.warnings == ("the points are not of the same frames: 64x48 x 16, 64x48 x 100",)
 
 
+def test_points_of_other_samples_are_warned_of(write):
+    anchor = write("one.json", records(width=64, height=48, frames=16, clip_hash="aa"))
+    test = write("other.json", records(width=64, height=48, frames=16, clip_hash="bb"))
+    (result,) = compare(anchor, test).clips
+    assert result.bd.warnings == ("the points are not of the same frames: their samples differ",)
+
+
 def test_rgb_by_different_conversions_is_warned_of(write):
     anchor = write("anchor.json", records(rgb="bt601-limited-nearest"))
     test = write("test.json", records(rgb="bt709-limited-bicubic"))
