@@ -69,7 +69,11 @@ def run(tasks: Sequence[Task], results: Results, on_event: EventHandler, minutes
             for future in _as_completed([*beside], deadline):
                 finish_beside(future)
     except _TimeUp:
-        on_event(Notice(f"time is up: {len(results)} of {len(tasks)} points are made; the same command goes on (-y for its reports)"))
+        on_event(
+            Notice(
+                f"time is up: {len(results)} of {len(tasks)} points are made; the same command goes on (-y for its reports)"
+            )
+        )
         return False
     return True
 

