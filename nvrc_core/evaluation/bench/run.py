@@ -71,7 +71,8 @@ def run(tasks: Sequence[Task], results: Results, on_event: EventHandler, minutes
     except _TimeUp:
         on_event(
             Notice(
-                f"time is up: {len(results)} of {len(tasks)} points are made; the same command goes on (-y for its reports)"
+                f"time is up: {len(results)} of {len(tasks)} points are made; "
+                "the same command goes on (-y for its reports)"
             )
         )
         return False
