@@ -10,7 +10,7 @@ import pytest
 from cli_harness import PROGRAM
 
 TIMES = {"encode_s", "decode_s", "fit_s"}
-QUICK = ["--presets", "draft", "--steps", "12", "--bpp", "1,2,3", "--anchors", "x264:ultrafast@20/30/40/50"]
+QUICK = ["--presets", "draft", "--steps", "40", "--bpp", "1,2,3", "--anchors", "x264:ultrafast@20/30/40/50"]
 
 
 def command(clip, output, *more):
@@ -46,7 +46,7 @@ def test_every_point_is_there_with_all_that_tells_of_it(finished):
         assert len(point["per_frame"]["psnr_yuv"]) == 12
         assert point["decode_s"] > 0
     for point in points[:3]:
-        assert point["steps"] == 12
+        assert point["steps"] == 40
         assert sum(point["parts"].values()) == pytest.approx(point["bytes"], rel=0.02)
         assert point["pixels_exact"] is True
 
@@ -54,9 +54,9 @@ def test_every_point_is_there_with_all_that_tells_of_it(finished):
 def test_the_terminal_gets_a_table_and_a_line_for_a_commit(finished):
     stdout, stderr = finished[1].stdout, finished[1].stderr
     assert stdout.splitlines()[0].strip() == "square.mkv"
-    assert stdout.count("nvrc_draft_12") >= 3
+    assert stdout.count("nvrc_draft_40") >= 3
     assert sum(line.startswith("x264_ultrafast") for line in stdout.splitlines()) == 4
-    assert stdout.splitlines()[-1].startswith("draft_12: ")
+    assert stdout.splitlines()[-1].startswith("draft_40: ")
     assert "point 7/7: square.mkv, x264_ultrafast, q 50" in stderr
 
 
@@ -93,7 +93,7 @@ def test_a_finished_bench_writes_its_reports_without_encoding_again(nvrc, clip, 
     assert finished[0].read_bytes() == before
     assert html.read_text().startswith("<!DOCTYPE html>")
     assert "square.mkv" in html.read_text()
-    assert "| nvrc_draft_12 |" in markdown.read_text()
+    assert "| nvrc_draft_40 |" in markdown.read_text()
     assert "vs baseline" in outcome.stdout.splitlines()[-1]
     again = nvrc(*command(clip, finished[0], "--html", html))
     assert again.returncode == 2
@@ -113,7 +113,7 @@ def test_json_tells_of_every_point_and_ends_with_the_comparison(nvrc, clip, fini
     assert (done["points"], done["total"], done["complete"]) == (4, 4, True)
     assert {"clip", "overlap_db", "bd_quality", "reason"} <= done["bd_rates"][0]["clips"][0].keys()
     assert {(entry["series"], entry["anchor"], entry["metric"]) for entry in done["bd_rates"]} == {
-        ("nvrc_draft_12", "x264_ultrafast", metric) for metric in ("psnr_yuv", "psnr_y")
+        ("nvrc_draft_40", "x264_ultrafast", metric) for metric in ("psnr_yuv", "psnr_y")
     }
 
 
