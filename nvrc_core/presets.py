@@ -64,7 +64,7 @@ def _paper(level: int, width: int, grid_channels: int, local_channels: int, bits
 PRESETS: dict[str, Preset] = {
     preset.name: preset
     for preset in (
-        _motion("draft", "a first look: seconds for a small clip", 16, 2, visits=3, grid_rate=0.01),
+        _motion("draft", "a first look: seconds for a small clip", 16, 2, visits=3, grid_rate=0.003),
         _motion("fast", "about a minute for a small clip", 16, 2, visits=12, grid_rate=0.02),
         _motion("medium", "some minutes for a small clip", 16, 2, visits=75, grid_rate=0.015),
         _motion("slow", "half an hour for a small clip", 24, 2, visits=250, grid_rate=0.01),
