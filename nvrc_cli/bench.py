@@ -14,7 +14,7 @@ from nvrc_cli.json_output import emit
 from nvrc_cli.options import AsJson, Frames, Quiet, Threads, Verbose, Yes
 from nvrc_cli.progress import open_reporter
 from nvrc_core.errors import UsageError
-from nvrc_core.media.output import STDOUT, check_output
+from nvrc_core.media.output import STDOUT, check_output, write_text
 
 if TYPE_CHECKING:
     from nvrc_core.evaluation.bench.suites import Suite
@@ -116,13 +116,13 @@ def bench(
         complete = run(tasks, results, report, limit)
     document = results.document()
     if html and document["points"]:
-        from nvrc_core.evaluation.report.html import save_html_report
+        from nvrc_core.evaluation.report.html import html_report
 
-        save_html_report(html, document, before, overwrite=yes)
+        write_text(html, html_report(document, before), overwrite=yes)
     if markdown and document["points"]:
-        from nvrc_core.evaluation.report.markdown import save_markdown_report
+        from nvrc_core.evaluation.report.markdown import markdown_report
 
-        save_markdown_report(markdown, document, before, overwrite=yes)
+        write_text(markdown, markdown_report(document, before), overwrite=yes)
     if as_json:
         emit("done", **_figures(output, document, before, len(tasks), complete))
     elif not quiet:

@@ -108,6 +108,12 @@ def atomic_output(path: str | os.PathLike[str], overwrite: bool = False) -> Iter
             partial.unlink()
 
 
+def write_text(path: str | os.PathLike[str], text: str, overwrite: bool = False) -> None:
+    """Write UTF-8 text by the rules of `atomic_output`, and raise what it raises."""
+    with atomic_output(path, overwrite) as partial:
+        partial.write_text(text, encoding="utf-8")
+
+
 @contextmanager
 def output_stream(target: str | os.PathLike[str], overwrite: bool = False) -> Iterator[BinaryIO]:
     """A binary stream to write to: standard output for "-", else a file by the rules of `atomic_output`."""

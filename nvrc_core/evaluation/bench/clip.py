@@ -89,12 +89,3 @@ def frame_count(path: Path, limit: int) -> int:
             if count > limit:
                 break
     return count
-
-
-def is_readable(path: Path) -> bool:
-    """Whether it is a video of a kind that can be coded."""
-    try:
-        frame_size(path)
-    except MediaError:
-        return False
-    return True

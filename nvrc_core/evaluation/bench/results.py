@@ -9,7 +9,7 @@ from typing import Any
 from nvrc_core import __version__
 from nvrc_core.errors import UsageError
 from nvrc_core.evaluation.curves.rd_points import RD_FORMAT, RD_VERSION
-from nvrc_core.media.output import STDOUT, atomic_output, check_output, is_special
+from nvrc_core.media.output import STDOUT, check_output, is_special, write_text
 
 Point = dict[str, Any]
 Identity = Mapping[str, Any]
@@ -53,8 +53,7 @@ class Results:
     def add(self, index: int, point: Point) -> None:
         """Adds the plan's point and writes the file. Raises ResourceError on a full disk."""
         self._points[index] = self._plan[index] | point
-        with atomic_output(self.path, overwrite=True) as partial:
-            partial.write_text(json.dumps(self.document(), indent=1) + "\n", encoding="utf-8")
+        write_text(self.path, json.dumps(self.document(), indent=1) + "\n", overwrite=True)
 
     def document(self) -> dict[str, Any]:
         """The file's content, plain JSON values."""

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from nvrc_core.errors import UsageError
-from nvrc_core.evaluation.bench.clip import frame_count, frame_size, is_readable
+from nvrc_core.errors import MediaError, UsageError
+from nvrc_core.evaluation.bench.clip import frame_count, frame_size
 
 
 @dataclass(frozen=True)
@@ -79,9 +79,10 @@ def choose_clips(suite: Suite, videos: Sequence[Path]) -> list[Path]:
     suitable = []  # (luma samples a frame, -frames, path)
     least, most = suite.frames
     for path in videos:
-        if not is_readable(path):
+        try:
+            width, height = frame_size(path)
+        except MediaError:  # of a kind that cannot be coded: a folder may hold anything
             continue
-        width, height = frame_size(path)
         if suite.pixels[0] <= width * height <= suite.pixels[1]:
             frames = frame_count(path, most)
             if least <= frames <= most:

@@ -2,7 +2,6 @@
 
 import itertools
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from nvrc_core.errors import UsageError
@@ -33,16 +32,6 @@ from nvrc_core.evaluation.report.summary import (
     times,
 )
 from nvrc_core.evaluation.report.text import mac_range, percent, rd_rows
-from nvrc_core.media.output import atomic_output
-
-
-def save_html_report(
-    path: str | Path, document: Document, baseline: Document | None = None, overwrite: bool = False
-) -> None:
-    """Write `html_report` to a file, whole or not at all. Raises what `html_report` and `atomic_output` raise."""
-    text = html_report(document, baseline)
-    with atomic_output(path, overwrite) as partial:
-        partial.write_text(text, encoding="utf-8")
 
 
 def html_report(document: Document, baseline: Document | None = None) -> str:

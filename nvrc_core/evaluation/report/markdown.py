@@ -1,7 +1,6 @@
 """A results document as Markdown tables, for pages in a repository."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
 
 from nvrc_core.evaluation.report.points import Document, part_order, part_shares, points_of, printable
 from nvrc_core.evaluation.report.summary import (
@@ -13,7 +12,6 @@ from nvrc_core.evaluation.report.summary import (
 )
 from nvrc_core.evaluation.report.summary import times as times_by_device
 from nvrc_core.evaluation.report.text import RDRow, fixed, mac_range, percent, rd_rows, seconds
-from nvrc_core.media.output import atomic_output
 
 
 def markdown_report(document: Document, baseline: Document | None = None) -> str:
@@ -63,15 +61,6 @@ def markdown_report(document: Document, baseline: Document | None = None) -> str
         blocks.append("Where the bits go, in percent of the file:")
         blocks.append(_table(["clip", "series", "bpp", *parts], 2, (_part_row(row, parts) for row in shared)))
     return "\n\n".join(blocks) + "\n"
-
-
-def save_markdown_report(
-    path: str | Path, document: Document, baseline: Document | None = None, overwrite: bool = False
-) -> None:
-    """Write `markdown_report` to a file, whole or not at all. Raises what `atomic_output` raises."""
-    text = markdown_report(document, baseline)
-    with atomic_output(path, overwrite) as partial:
-        partial.write_text(text, encoding="utf-8")
 
 
 def _facts(document: Document) -> str:

@@ -13,16 +13,6 @@ from nvrc_core.errors import ResourceError
 from nvrc_core.evaluation.quality.vmaf import MODEL, VmafMeter, find_program
 
 
-def program_here() -> str | None:
-    try:
-        return find_program()
-    except ResourceError:
-        return None
-
-
-needs_program = pytest.mark.skipif(program_here() is None, reason="no ffmpeg with libvmaf")
-
-
 def measure(video, reference, test):
     with VmafMeter(video) as meter:
         for planes in zip(reference, test, strict=True):
@@ -38,12 +28,11 @@ def vmaf_of_files(folder: Path, video: VideoFormat, reference, test) -> list[flo
         size = f"{video.width}x{video.height}"
         inputs += ["-f", "rawvideo", "-pixel_format", video.pixel_format.name, "-video_size", size, "-i", name]
     graph = f"libvmaf=model=version={MODEL}:log_fmt=json:log_path=log.json"
-    command = [program_here(), "-loglevel", "error", *inputs, "-lavfi", graph, "-f", "null", "-"]
+    command = [find_program(), "-loglevel", "error", *inputs, "-lavfi", graph, "-f", "null", "-"]
     subprocess.run(command, cwd=folder, check=True)
     return [frame["metrics"]["vmaf"] for frame in json.loads((folder / "log.json").read_text())["frames"]]
 
 
-@needs_program
 @pytest.mark.parametrize(
     ("size", "name"), [((64, 48), "yuv420p"), ((64, 48), "yuv420p10le"), ((65, 49), "yuv420p"), ((65, 49), "yuv444p")]
 )
@@ -59,7 +48,6 @@ def test_frames_that_share_a_pipe_score_as_in_two_files(make_pair, tmp_path, siz
     assert "libvmaf" in found.tool
 
 
-@needs_program
 def test_leaving_early_ends_the_program(make_pair):
     video = VideoFormat(64, 48)
     (planes,), _ = make_pair(video, 1)
