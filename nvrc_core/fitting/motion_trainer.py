@@ -12,6 +12,7 @@ from nvrc_core.compression.scheme import Scheme, Symbols
 from nvrc_core.compression.side_information import (
     STEPS_PER_OCTAVE,
     SideSpec,
+    SideValues,
     join_side,
     round_side,
     split_side,
@@ -19,6 +20,7 @@ from nvrc_core.compression.side_information import (
 )
 from nvrc_core.evaluation.quality.psnr import YUV_WEIGHTS
 from nvrc_core.events import FitProgress
+from nvrc_core.fitting.curvature import mean_curvature
 from nvrc_core.fitting.losses import plane_errors, psnr_yuv_db
 from nvrc_core.fitting.motion_recipe import MotionRecipe
 from nvrc_core.fitting.rate_control import QUALITY_WEIGHT_BOUNDS
@@ -32,7 +34,12 @@ ADAM_BETAS = (0.9, 0.99)
 CORRECTIONS = (0.35, 0.65, 0.85)
 MAX_CORRECTION = 1.0  # octaves of the steps
 RATE_EXPONENT = 1.1  # octaves of rate in an octave of all steps, about
-EXPECTED_FALL = 0.15  # octaves by which the rate of rounded values falls over a fit, about
+EXPECTED_FALL = 0.05  # octaves by which the rate of rounded values falls over a fit, about
+
+# Before the fit, side information settles on the symbols of the warm start.
+SETTLING_STEPS, SETTLING_RATE = 40, 0.7  # index units a step
+CURVATURE_SETS = 4  # at most, for an estimate
+STEPS_A_CURVATURE_SET = 64  # of the fit, so that estimates take a small share of a short one
 
 
 class MotionTrainer:
@@ -76,8 +83,9 @@ class MotionTrainer:
 
         parameters = representation.initial_parameters((0.5, 0.5, 0.5), self._draw)
         side = scheme.initial_motion_side(parameters, start, recipe.layer_bits)
-        levels = torch.tensor(intervals.level, device=self.device)
-        self.grids = RowAdam({name: grid.to(self.device) for name, grid in start.symbols.items()}, levels, ADAM_BETAS)
+        self._levels = torch.tensor(intervals.level, device=self.device)
+        grids = {name: grid.to(self.device) for name, grid in start.symbols.items()}
+        self.grids = RowAdam(grids, self._levels, ADAM_BETAS)
         self.layers = scheme.layer_prior.flatten(parameters).to(self.device).clone().requires_grad_()
         # Side information is one vector, learned in units of its own learning rates.
         self._side_units = torch.cat([self._side_unit(spec) for spec in scheme.side_specs]).to(self.device)
@@ -91,6 +99,7 @@ class MotionTrainer:
             eps=1e-15,
             foreach=True,
         )
+        self._curvature: dict[str, Tensor] = {}
         self._bits = 0.0
 
     def _side_unit(self, spec: SideSpec) -> Tensor:
@@ -102,9 +111,11 @@ class MotionTrainer:
         start = time.monotonic()
         order = self._order()
         corrections = {round(self.steps * progress) for progress in CORRECTIONS}
+        self._settle(order)
         for step in range(self.steps):
             if step == 0 or step in corrections:
                 self._correct(step / self.steps)
+                self._measure_curvature(order)
             errors = self._step(step, next(order))
             elapsed = time.monotonic() - start
             on_progress(
@@ -134,20 +145,18 @@ class MotionTrainer:
         """One optimiser step; the plane errors [N, 3] of its rows."""
         hard, rate = self._is_hard(step), self.recipe.learning_rate(step / self.steps)
         leaves = self.grids.leaves(rows)
-        side = split_side(self.scheme.side_specs, round_side(self.side * self._side_units))
+        side = self._rounded_side()
         layers = self.layers / step_size(self.scheme.layer_prior.step_indices(side))
         layers = round_through(layers) if hard else layers + self._uniform(layers)
         symbols = {name: round_through(leaf) for name, leaf in leaves.items()}
-        parameters = self.scheme.dequantise_rows(layers, symbols, side, rows)
-        errors = self._errors(parameters, rows)
-        weights = self._weights[rows]
-        distortion = (errors @ errors.new_tensor(YUV_WEIGHTS) * weights).sum() / self.intervals.frames
+        distortion, errors = self._distortion(layers, symbols, side, rows)
+        bending = self._bending(leaves, rows)
 
         if not hard:  # the rate of a hard zero has no gradient
             symbols |= {name: leaf + self._uniform(leaf) for name, leaf in leaves.items() if name != "motion"}
         row_bits = self.scheme.row_bits(symbols, self._context_symbols(rows), rows, side)
-        bits = (row_bits * weights).sum() + self.scheme.shared_bits(layers, side)
-        loss = bits / self.pixels + self.quality_weight * distortion
+        bits = (row_bits * self._weights[rows]).sum() + self.scheme.shared_bits(layers, side)
+        loss = bits / self.pixels + self.quality_weight * (distortion + bending)
         self._optimiser.zero_grad(set_to_none=True)
         loss.backward()
         for group in self._optimiser.param_groups:
@@ -155,6 +164,66 @@ class MotionTrainer:
         self._optimiser.step()
         self.grids.step(rows, {name: leaf.grad for name, leaf in leaves.items()}, self.recipe.grid_rate * rate)
         return errors.detach()
+
+    def _distortion(
+        self, layers: Tensor, symbols: Mapping[str, Tensor], side: SideValues, rows: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """An estimate of the segment's mean squared error from some rows, and their plane errors [N, 3]."""
+        errors = self._errors(self.scheme.dequantise_rows(layers, symbols, side, rows), rows)
+        by_row = errors @ errors.new_tensor(YUV_WEIGHTS)
+        return (by_row * self._weights[rows]).sum() / self.intervals.frames, errors
+
+    # -- before and between steps -------------------------------------------------------------------------
+
+    def _settle(self, order: Iterator[Tensor]) -> None:
+        """Fits the priors of grids to the symbols that the fit starts from, which takes no pictures and little time:
+        first values that are typical cost a tenth of the rate, and a fit would begin by saving these bits on symbols.
+        """
+        specs = self.scheme.side_specs
+        units = torch.cat([torch.full(spec.shape, _settles(spec)).flatten() for spec in specs]).to(self.side)
+        side = (self.side.detach() * self._side_units).requires_grad_()
+        optimiser = torch.optim.Adam([side], lr=SETTLING_RATE)
+        for step in range(SETTLING_STEPS):
+            optimiser.param_groups[0]["lr"] = SETTLING_RATE * (1 - step / SETTLING_STEPS)
+            rows = next(order)
+            symbols = {name: grid[rows].round() for name, grid in self.grids.grids.items()}
+            bits = self.scheme.row_bits(symbols, self._context_symbols(rows), rows, split_side(specs, side))
+            optimiser.zero_grad(set_to_none=True)
+            (bits * self._weights[rows]).sum().backward()
+            side.grad *= units
+            optimiser.step()
+        with torch.no_grad():
+            self.side.copy_(side / self._side_units)
+
+    def _measure_curvature(self, order: Iterator[Tensor]) -> None:
+        """See `curvature`: of the distortion, without lambda."""
+        side = self._rounded_side()
+        layers = (self.layers.detach() / step_size(self.scheme.layer_prior.step_indices(side))).round()
+
+        def gradients(rows: Tensor, symbols: Mapping[str, Tensor]) -> dict[str, Tensor]:
+            leaves = {name: values.requires_grad_() for name, values in symbols.items()}
+            distortion, _ = self._distortion(layers, leaves, side, rows)
+            found = torch.autograd.grad(distortion, list(leaves.values()), materialize_grads=True, allow_unused=True)
+            return dict(zip(leaves, found, strict=True))
+
+        sets = min(CURVATURE_SETS, len(self._sets), max(1, self.steps // STEPS_A_CURVATURE_SET))
+        self._curvature = mean_curvature(
+            gradients,
+            self.grids.grids,
+            (tuple(name for name in self.grids.grids if name != "motion"), ("motion",)),
+            [next(order) for _ in range(sets)],
+            self._levels,
+            self._weights,
+            self._draw,
+        )
+
+    def _bending(self, leaves: Mapping[str, Tensor], rows: Tensor) -> Tensor:
+        """What adds to straight-through gradients that rounding took the symbols elsewhere: see `curvature`."""
+        levels, total = self._levels[rows], self.side.new_zeros(())
+        for name, curvature in self._curvature.items():
+            squares = (leaves[name] - leaves[name].detach().round()).square().sum(dim=(1, 2))
+            total = total + (squares * curvature[levels] * self._weights[rows].unsqueeze(1)).sum() / 2
+        return total
 
     @torch.no_grad()
     def _correct(self, progress: float) -> None:
@@ -181,8 +250,10 @@ class MotionTrainer:
 
     def _grid_steps(self) -> dict[str, Tensor]:
         """Step sizes in force, by grid: side information counts as it is rounded."""
-        side = split_side(self.scheme.side_specs, round_side(self.side * self._side_units))
-        return dict(self.scheme.grid_steps(side))
+        return dict(self.scheme.grid_steps(self._rounded_side()))
+
+    def _rounded_side(self) -> dict[str, Tensor]:
+        return split_side(self.scheme.side_specs, round_side(self.side * self._side_units))
 
     def _uniform(self, like: Tensor) -> Tensor:
         return torch.rand(like.shape, generator=self._noise, device=like.device) - 0.5
@@ -201,7 +272,12 @@ class MotionTrainer:
     @torch.no_grad()
     def hard_rounded(self) -> Symbols:
         """The symbols of the current state."""
-        side = split_side(self.scheme.side_specs, round_side(self.side * self._side_units))
+        side = self._rounded_side()
         layers = (self.layers / step_size(self.scheme.layer_prior.step_indices(side))).round()
         grids = {name: grid.round() for name, grid in self.grids.grids.items()}
         return Symbols({name: value.clone() for name, value in side.items()}, layers, grids)
+
+
+def _settles(spec: SideSpec) -> float:
+    """1 for side information that says how symbols are coded, 0 for what says what they, or layers, mean."""
+    return float(spec.group.startswith(("band.", "motion.")) and not spec.group.endswith("step"))

@@ -16,8 +16,11 @@ KEY_INTERVAL = 32
 
 
 def default_keys(frames: int, interval: int = KEY_INTERVAL) -> tuple[int, ...]:
-    """Every `interval`-th frame and the last."""
-    return (*range(0, frames - 1, interval), frames - 1)
+    """The first frame, the last, and as many between them that intervals are nearest to `interval` frames and even:
+    a key costs as much in a short interval as in a long one."""
+    last = frames - 1
+    intervals = max(1, round(last / interval))
+    return tuple(sorted({round(index * last / intervals) for index in range(intervals + 1)}))
 
 
 class Intervals:

@@ -1,0 +1,63 @@
+"""How much the distortion bends along single symbols: what straight-through rounding leaves out.
+
+Straight-through rounding hands a symbol the distortion's gradient at its rounded value. Where the best real value is
+0.8, that gradient pushes down from 1 and up from 0, so that the symbol wanders around the threshold between them and
+takes the wrong one a fifth of the time. The gradient at the real value x itself is, to second order, the one at the
+rounded value r plus h (x - r), where h is the second derivative: with it, x comes to rest at 0.8 and rounds to 1
+always, while all that is predicted from the symbol still sees what will be decoded. A rate with a slope then moves x to
+where rounding it is a decision by rate and distortion.
+
+h is a mean over the symbols of a channel of a level, by finite differences in random directions of signs: the
+expectation of z . H z is the trace of H (M. F. Hutchinson, "A Stochastic Estimator of the Trace of the Influence
+Matrix for Laplacian Smoothing Splines", 1990).
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+
+import torch
+from torch import Tensor
+
+DISTANCE = 0.5
+"""Symbols by which directions go: about as far as rounding does."""
+
+MARGIN = 1.5
+"""Bands bend more in some places than in the mean. Where h is too small a symbol wanders still; where it is too large
+it only changes less readily."""
+
+Gradients = Callable[[Tensor, Mapping[str, Tensor]], Mapping[str, Tensor]]
+"""Of the distortion by symbols: of some rows [N], symbols [N, h, w, C] by name in, gradients alike out."""
+
+
+def mean_curvature(
+    gradients: Gradients,
+    grids: Mapping[str, Tensor],
+    groups: Iterable[tuple[str, ...]],
+    sets: Iterable[Tensor],
+    levels: Tensor,
+    weights: Tensor,
+    draw: torch.Generator,
+) -> dict[str, Tensor]:
+    """The mean second derivative for each level and channel of `grids` [F, h, w, C], by name: [levels, C], at least 0.
+
+    `sets`: rows [N] to look at. `groups`: names that are changed at once; of kinds that are not alike, one alone would
+    drown the others. `levels` [F]. `weights` [F]: what the gradient of a row counts more in its sets than in all.
+    """
+    count = int(levels.max()) + 1
+    sums = {name: grid.new_zeros(count, grid.shape[-1]) for name, grid in grids.items()}
+    places = {name: grid.new_zeros(count, 1) for name, grid in grids.items()}
+    for rows in sets:
+        symbols = {name: grid[rows].round() for name, grid in grids.items()}
+        here = gradients(rows, symbols)
+        for names in groups:
+            signs = {name: _signs(symbols[name], draw) for name in names}
+            there = gradients(rows, symbols | {name: symbols[name] + DISTANCE * signs[name] for name in names})
+            for name in names:
+                bends = ((there[name] - here[name]) * signs[name]).sum(dim=(1, 2)) / DISTANCE
+                sums[name].index_add_(0, levels[rows], bends / weights[rows].unsqueeze(1))
+                area = symbols[name].shape[1] * symbols[name].shape[2]
+                places[name].index_add_(0, levels[rows], places[name].new_full((len(rows), 1), area))
+    return {name: (total / places[name].clamp_min(1)).clamp_min(0) * MARGIN for name, total in sums.items()}
+
+
+def _signs(like: Tensor, draw: torch.Generator) -> Tensor:
+    return (torch.randint(2, like.shape, generator=draw).to(like) * 2).sub_(1)
