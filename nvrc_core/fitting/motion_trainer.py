@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import torch
 from torch import Tensor
@@ -17,9 +17,8 @@ from nvrc_core.compression.side_information import (
     split_side,
     step_size,
 )
-from nvrc_core.evaluation.quality.psnr import YUV_WEIGHTS
 from nvrc_core.events import FitProgress
-from nvrc_core.fitting.losses import plane_errors, psnr_yuv_db
+from nvrc_core.fitting.losses import Distortion, psnr_yuv_db
 from nvrc_core.fitting.motion_recipe import MotionRecipe
 from nvrc_core.fitting.rate_control import QUALITY_WEIGHT_BOUNDS
 from nvrc_core.fitting.row_adam import RowAdam
@@ -40,7 +39,7 @@ class MotionTrainer:
 
     `planes`: integer samples [T, H, W] of Y, U, V on the device, at most `peak`. A step takes one set of frames that
     references close (`Intervals.training_sets`) and all keys; what it sees of a frame is divided by the probability of
-    that, so that every step's loss is an estimate of the whole segment's: bits per luma pixel + lambda * weighted MSE.
+    that, so that every step's loss is an estimate of the whole segment's: bits per luma pixel + lambda * distortion.
     """
 
     def __init__(
@@ -53,12 +52,13 @@ class MotionTrainer:
         *,
         target_bits: float | None,
         quality_weight: float,
+        distortion: Distortion,
         peak: int,
         seed: int,
     ) -> None:
         self.representation, self.scheme, self.recipe = representation, scheme, recipe
         self.target_bits, self.quality_weight = target_bits, quality_weight
-        self.planes, self.peak = planes, peak
+        self.planes, self.peak, self.distortion = planes, peak, distortion
         self.device = planes[0].device
         intervals = self.intervals = representation.intervals
         self.pixels = planes[0].numel()
@@ -105,14 +105,14 @@ class MotionTrainer:
         for step in range(self.steps):
             if step == 0 or step in corrections:
                 self._correct(step / self.steps)
-            errors = self._step(step, next(order))
+            quality_db = self._step(step, next(order))
             elapsed = time.monotonic() - start
             on_progress(
                 FitProgress(
                     phase="stage 2" if self._is_hard(step) else "stage 1",
                     step=step + 1,
                     steps=self.steps,
-                    psnr_yuv_db=psnr_yuv_db(errors),
+                    psnr_yuv_db=quality_db,
                     bpp=self._bits / self.pixels,
                     quality_weight=self.quality_weight,
                     elapsed_s=elapsed,
@@ -130,8 +130,8 @@ class MotionTrainer:
             for index in torch.randperm(len(self._sets), generator=self._draw):
                 yield self._sets[index]
 
-    def _step(self, step: int, rows: Tensor) -> Tensor:
-        """One optimiser step; the plane errors [N, 3] of its rows."""
+    def _step(self, step: int, rows: Tensor) -> float:
+        """One optimiser step; the PSNR-YUV of its rows."""
         hard, rate = self._is_hard(step), self.recipe.learning_rate(step / self.steps)
         leaves = self.grids.leaves(rows)
         side = split_side(self.scheme.side_specs, round_side(self.side * self._side_units))
@@ -139,9 +139,9 @@ class MotionTrainer:
         layers = round_through(layers) if hard else layers + self._uniform(layers)
         symbols = {name: round_through(leaf) for name, leaf in leaves.items()}
         parameters = self.scheme.dequantise_rows(layers, symbols, side, rows)
-        errors = self._errors(parameters, rows)
+        rendered, wanted = self.representation.render_rows(parameters, rows), self._wanted(rows)
         weights = self._weights[rows]
-        distortion = (errors @ errors.new_tensor(YUV_WEIGHTS) * weights).sum() / self.intervals.frames
+        distortion = (self.distortion(rendered, wanted) * weights).sum() / self.intervals.frames
 
         if not hard:  # the rate of a hard zero has no gradient
             symbols |= {name: leaf + self._uniform(leaf) for name, leaf in leaves.items() if name != "motion"}
@@ -154,7 +154,7 @@ class MotionTrainer:
             group["lr"] = group["peak"] * rate
         self._optimiser.step()
         self.grids.step(rows, {name: leaf.grad for name, leaf in leaves.items()}, self.recipe.grid_rate * rate)
-        return errors.detach()
+        return psnr_yuv_db(rendered, wanted)
 
     @torch.no_grad()
     def _correct(self, progress: float) -> None:
@@ -187,10 +187,9 @@ class MotionTrainer:
     def _uniform(self, like: Tensor) -> Tensor:
         return torch.rand(like.shape, generator=self._noise, device=like.device) - 0.5
 
-    def _errors(self, parameters: Mapping[str, Tensor], rows: Tensor) -> Tensor:
+    def _wanted(self, rows: Tensor) -> list[Tensor]:
         times = self._times[rows]
-        wanted = [plane[times].float() / self.peak for plane in self.planes]
-        return plane_errors(self.representation.render_rows(parameters, rows), wanted)
+        return [plane[times].float() / self.peak for plane in self.planes]
 
     def _context_symbols(self, rows: Tensor) -> dict[str, Tensor]:
         """Rounded symbols of each row's context row; zero where it has none."""
