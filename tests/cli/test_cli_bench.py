@@ -149,7 +149,7 @@ def test_points_of_another_bench_are_kept_from_harm(nvrc, clip, finished, tmp_pa
     [
         (["--anchors", "h264"], "x264"),
         (["--presets", "quick"], "draft"),
-        (["--tune", "paper-rgb"], "preset draft has no tune 'paper-rgb'"),
+        (["--tune", "paper-rgb"], "preset medium has no tune 'paper-rgb'"),
         (["--bpp", "0.1,fast"], "list of numbers"),
         (["--bpp", "0"], "not a positive number"),
         (["--bpp", "1", "--lambda", "2"], "exclude each other"),
