@@ -50,8 +50,8 @@ class StructuralError(Distortion):
     """
 
     UNIT = 1 / 20
-    """Squared error that a loss of one in MS-SSIM stands for. Times the share that is replaced, 0.0375: the ratio of the
-    two in finished fits for MS-SSIM at 0.1 bpp is 0.034 to 0.038."""
+    """Squared error that a loss of one in MS-SSIM stands for. Times the share that is replaced this is 0.0375: in
+    finished fits for MS-SSIM at 0.1 bpp the two are in a ratio of 0.034 to 0.038."""
     SQUARED_SHARE = 0.25
 
     luma_shift = (-3, -3, 0, 5)  # the finest of five scales has a twentieth of MS-SSIM's exponents
