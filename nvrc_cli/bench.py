@@ -11,7 +11,7 @@ import typer
 
 from nvrc_cli.bdrate import clip_figures
 from nvrc_cli.json_output import emit
-from nvrc_cli.options import AsJson, Frames, Quiet, Threads, Verbose, Yes
+from nvrc_cli.options import AsJson, Frames, Quiet, Threads, Tune, Verbose, Yes
 from nvrc_cli.progress import open_reporter
 from nvrc_core.errors import UsageError
 from nvrc_core.media.output import STDOUT, check_output, write_text
@@ -44,6 +44,7 @@ def bench(
     weights: Annotated[
         str | None, typer.Option("--lambda", metavar="X,X,...", help="Weights of quality instead of rates.")
     ] = None,
+    tune: Tune = "psnr",
     steps: Annotated[int | None, typer.Option(metavar="N", help="Optimiser steps of every fit.")] = None,
     anchors: Annotated[
         str | None,
@@ -102,6 +103,7 @@ def bench(
         presets=_words(presets) or (chosen.presets if chosen else (DEFAULT_PRESET,)),
         bpp=_rates(bpp, weights, chosen),
         weights=_numbers("--lambda", weights),
+        tune=tune,
         steps=steps,
         anchors=_anchors(anchors, chosen),
         frames=FrameRange.parse(frames),

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from nvrc_cli.options import AsJson, Device, Frames, No, Quiet, Threads, Verbose, Yes, parse_raw
+from nvrc_cli.options import AsJson, Device, Frames, No, Quiet, Threads, Tune, Verbose, Yes, parse_raw
 from nvrc_cli.outputs import check_target
 from nvrc_cli.progress import open_reporter
 from nvrc_cli.terminal import one_line
@@ -30,6 +30,7 @@ def encode(
         typer.Option("--lambda", metavar="X", help="Fixed weight of quality against rate, instead of a target rate."),
     ] = None,
     preset: Annotated[str, typer.Option(metavar="NAME", help="Time against quality; see nvrc presets.")] = "medium",
+    tune: Tune = "psnr",
     steps: Annotated[
         int | None, typer.Option(metavar="N", help="Optimiser steps, instead of the preset's own number.")
     ] = None,
@@ -62,6 +63,7 @@ def encode(
 
     config = EncodeConfig(
         preset=preset,
+        tune=tune,
         target_bpp=bpp,
         quality_weight=weight,
         steps=steps,

@@ -43,7 +43,8 @@ def _lines(about: dict[str, Any]) -> Iterator[tuple[str, str]]:
     yield "aspect", about["sample_aspect"].replace("/", ":") if about["sample_aspect"] != "0" else "unspecified"
     yield "colour", _colour(about["color"])
     target = "none" if about["target_bpp"] is None else f"{about['target_bpp']:g} bpp"
-    yield "settings", f"preset {about['preset']}, target {target}, lambda {about['lambda']:.6g}, seed {about['seed']}"
+    made = f"preset {about['preset']}, tune {about['tune']}"
+    yield "settings", f"{made}, target {target}, lambda {about['lambda']:.6g}, seed {about['seed']}"
     for number, segment in enumerate(about["segments"]):
         start = segment["first_frame"]
         timing = ", variable frame rate" if segment["variable_frame_rate"] else ""

@@ -24,6 +24,9 @@ Device = Annotated[
     str, typer.Option(metavar="DEVICE", help="auto, cpu, cuda or cuda:N; auto takes a GPU if there is one.")
 ]
 Threads = Annotated[int | None, typer.Option(metavar="N", min=1, help="CPU threads.")]
+Tune = Annotated[
+    str, typer.Option(metavar="NAME", help="What to fit for: psnr, msssim; nvrc-s1 to nvrc-s4 also paper-rgb.")
+]
 Yes = Annotated[bool, flag("--yes", "-y", help="Overwrite an existing output.")]
 No = Annotated[bool, flag("--no", "-n", help="Never overwrite and never ask.")]
 AsJson = Annotated[bool, flag("--json", help="Print JSON to standard output, one object a line.")]

@@ -6,7 +6,7 @@ from fractions import Fraction
 
 from nvrc_core.errors import UsageError
 from nvrc_core.media.selection import ALL_FRAMES, FrameRange
-from nvrc_core.presets import DEFAULT_PRESET, PRESETS, Preset
+from nvrc_core.presets import DEFAULT_PRESET, DEFAULT_TUNE, PRESETS, Preset
 
 DEFAULT_BPP = 0.1
 MIN_STEPS = 10  # candidate states of the end need steps of their own
@@ -17,12 +17,14 @@ class EncodeConfig:
     """The request; raises UsageError where it makes no sense.
 
     `target_bpp`: bits of the whole file per luma pixel; `quality_weight`: lambda of the loss (bits per luma pixel +
-    lambda * weighted MSE of samples in [0, 1]). At most one of the two; without either, `DEFAULT_BPP` is the target.
+    lambda * distortion of samples in [0, 1]). At most one of the two; without either, `DEFAULT_BPP` is the target.
+    `tune`: the distortion, one of the preset's `tunes` (`fitting/losses.py` has them by name).
     `steps`: optimiser steps of the fit, None for the preset's own number. `raw_size` ((W, H)) and `raw_rate` describe
     headerless .yuv input.
     """
 
     preset: str = DEFAULT_PRESET
+    tune: str = DEFAULT_TUNE
     steps: int | None = None
     target_bpp: float | None = None
     quality_weight: float | None = None
@@ -36,6 +38,9 @@ class EncodeConfig:
     def __post_init__(self) -> None:
         if self.preset not in PRESETS:
             raise UsageError(f"unknown preset {self.preset!r}: use one of {', '.join(PRESETS)}")
+        if self.tune not in PRESETS[self.preset].tunes:
+            known = ", ".join(PRESETS[self.preset].tunes)
+            raise UsageError(f"preset {self.preset} has no tune {self.tune!r}: use one of {known}")
         if self.target_bpp is not None and self.quality_weight is not None:
             raise UsageError("a rate target and a quality weight exclude each other: give --bpp or --lambda")
         for name, value in (("--bpp", self.target_bpp), ("--lambda", self.quality_weight)):

@@ -17,6 +17,7 @@ from nvrc_core.kinds import representation_for
 from nvrc_core.media.output import check_output, output_stream, refuse_same_file
 from nvrc_core.media.selection import Clip, read_clip
 from nvrc_core.media.source import open_source
+from nvrc_core.presets import with_tune
 from nvrc_core.representation.sizing import shape_for
 from nvrc_core.segment import SegmentDecoder, fit_segment
 
@@ -48,6 +49,7 @@ class EncodeResult:
     encode_s: float
     device: str
     preset: str
+    tune: str
     quality_weight: float
     parameters: int
     mac_per_pixel: float
@@ -101,6 +103,7 @@ def _encode_clip(clip: Clip, config: EncodeConfig, where: Runtime, on_event: Eve
         "height": video.height,
         "device": where.name,
         "preset": preset.name,
+        "tune": config.tune,
         "parameters": sum(spec.size for spec in representation.specs),
         "mac_per_pixel": representation.mac_per_pixel,
     }
@@ -110,6 +113,7 @@ def _encode_clip(clip: Clip, config: EncodeConfig, where: Runtime, on_event: Eve
         video,
         clip.planes,
         preset,
+        tune=config.tune,
         target_bits=_payload_bits(config.wanted_bpp, pixels, overhead),
         quality_weight=config.quality_weight,
         device=where.device,
@@ -169,7 +173,7 @@ def _seconds(clip: Clip) -> float:
 def _write_file(
     clip: Clip, segment: SegmentHeader, payload: bytes, config: EncodeConfig, quality_weight: float
 ) -> bytes:
-    settings = Settings(config.preset, quality_weight, config.wanted_bpp, config.seed)
+    settings = Settings(with_tune(config.preset, config.tune), quality_weight, config.wanted_bpp, config.seed)
     stream = BytesIO()
     writer = ContainerWriter(stream)
     writer.write_header(pack_stream_header(StreamHeader(clip.video, f"nvrc {__version__}", settings)))

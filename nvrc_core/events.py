@@ -17,6 +17,7 @@ class EncodeStarted:
     height: int
     frames: int
     preset: str
+    tune: str
     device: str
     parameters: int
     mac_per_pixel: float

@@ -7,6 +7,7 @@ from typing import Any
 from nvrc_formats.header import SegmentHeader
 from nvrc_formats.video import VideoFormat
 
+from nvrc_core.presets import split_tune
 from nvrc_core.stream import Stream, open_stream
 
 
@@ -37,6 +38,7 @@ def describe(source: str) -> dict[str, Any]:
 
 def _summary(stream: Stream, segments: list[dict[str, Any]], size: int) -> dict[str, Any]:
     video, settings = stream.header.video, stream.header.settings
+    preset, tune = split_tune(settings.preset)
     frames = sum(segment["frames"] for segment in segments)
     return {
         "format_version": "{}.{}".format(*stream.version),
@@ -51,7 +53,8 @@ def _summary(stream: Stream, segments: list[dict[str, Any]], size: int) -> dict[
         "pixel_format": video.pixel_format.name,
         "sample_aspect": str(video.sample_aspect),
         "color": asdict(video.color),
-        "preset": settings.preset,
+        "preset": preset,
+        "tune": tune,
         "lambda": settings.quality_weight,
         "target_bpp": settings.target_bpp,
         "seed": settings.seed,

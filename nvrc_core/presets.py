@@ -6,17 +6,20 @@ from nvrc_core.fitting.motion_recipe import MotionRecipe
 from nvrc_core.fitting.recipe import Recipe
 from nvrc_core.representation.profile import MotionProfile, Profile
 
-DEFAULT_PRESET = "medium"
+DEFAULT_PRESET, DEFAULT_TUNE = "medium", "psnr"
+TUNES = (DEFAULT_TUNE, "msssim")
+"""What a fit of any preset can minimise, by the names of `fitting/losses.py`."""
 
 
 @dataclass(frozen=True)
 class Preset:
-    """A complexity level and a way to fit it. `summary`: one line for people."""
+    """A complexity level and a way to fit it. `summary`: one line for people; `tunes`: what it can minimise."""
 
     name: str
     summary: str
     profile: Profile | MotionProfile
     recipe: Recipe | MotionRecipe
+    tunes: tuple[str, ...] = TUNES
 
 
 # NVRC's HiNeRV-v2 (tables 7 and 8 of the paper): structure, and widths at most.
@@ -58,7 +61,7 @@ def _paper(level: int, width: int, grid_channels: int, local_channels: int, bits
         bits_per_parameter=bits_per_parameter,
     )
     summary = f"NVRC's HiNeRV-v2 S{level} and schedule: up to {width} channels, hours on a GPU"
-    return Preset(f"nvrc-s{level}", summary, profile, _PAPER_RECIPE)
+    return Preset(f"nvrc-s{level}", summary, profile, _PAPER_RECIPE, (*TUNES, "paper-rgb"))
 
 
 PRESETS: dict[str, Preset] = {
@@ -75,3 +78,14 @@ PRESETS: dict[str, Preset] = {
         _paper(4, 768, 8, 32, bits_per_parameter=2.0),
     )
 }
+
+
+def with_tune(preset: str, tune: str) -> str:
+    """What a file's settings have as the preset: PRESET, or PRESET:TUNE where the tune is not the default."""
+    return preset if tune == DEFAULT_TUNE else f"{preset}:{tune}"
+
+
+def split_tune(text: str) -> tuple[str, str]:
+    """(preset, tune) of `with_tune`; of names that nobody knows as well."""
+    preset, _, tune = text.partition(":")
+    return preset, tune or DEFAULT_TUNE

@@ -12,10 +12,11 @@ from nvrc_core.compression.segment_codec import Encoding, decode_symbols, encode
 from nvrc_core.compression.step_trim import trim_steps
 from nvrc_core.errors import SymbolMismatchError
 from nvrc_core.events import FitProgress
+from nvrc_core.fitting.losses import DISTORTIONS
 from nvrc_core.fitting.motion_fit import fit_motion
 from nvrc_core.fitting.trainer import fit_hinerv
 from nvrc_core.kinds import representation_for, scheme_for
-from nvrc_core.presets import Preset
+from nvrc_core.presets import DEFAULT_TUNE, Preset
 from nvrc_core.rendering import Planes, render_frames
 from nvrc_core.representation.motion_wavelet import MotionWavelet
 
@@ -37,13 +38,18 @@ def fit_segment(
     planes: list[np.ndarray],
     preset: Preset,
     *,
+    tune: str = DEFAULT_TUNE,
     target_bits: float | None,
     quality_weight: float | None,
     device: torch.device,
     seed: int,
     on_progress: Callable[[FitProgress], None],
 ) -> FittedSegment:
-    """Fits and codes integer planes [T, H, W] (Y, U, V) at a rate of `target_bits` or at a quality weight."""
+    """Fits and codes integer planes [T, H, W] (Y, U, V) at a rate of `target_bits` or at a quality weight.
+
+    `tune`: the name of the distortion, one of the preset's. Raises MediaError where it needs RGB and the tags name none
+    that is known.
+    """
     representation = representation_for(shape, video, len(planes[0]))
     scheme = scheme_for(representation)
     fit = fit_motion if isinstance(representation, MotionWavelet) else fit_hinerv
@@ -54,6 +60,7 @@ def fit_segment(
         preset.recipe,
         target_bits=target_bits,
         quality_weight=quality_weight,
+        distortion=DISTORTIONS[tune](video),
         peak=video.pixel_format.peak,
         seed=seed,
         on_progress=on_progress,

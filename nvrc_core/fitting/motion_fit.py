@@ -9,6 +9,7 @@ from torch import Tensor
 
 from nvrc_core.compression.scheme import Scheme, Symbols
 from nvrc_core.events import FitProgress
+from nvrc_core.fitting.losses import Distortion
 from nvrc_core.fitting.motion_recipe import MotionRecipe
 from nvrc_core.fitting.motion_search import TYPICAL_QUALITY_WEIGHT, search_motion
 from nvrc_core.fitting.motion_trainer import MotionTrainer
@@ -32,6 +33,7 @@ def fit_motion(
     *,
     target_bits: float | None,
     quality_weight: float | None,
+    distortion: Distortion,
     peak: int,
     seed: int,
     on_progress: Callable[[FitProgress], None],
@@ -50,7 +52,7 @@ def fit_motion(
     weight = quality_weight or _typical_weight(target_bits / planes[0].numel())
     for _ in range(SEARCHES):
         motion = search_motion(luma, intervals, quality_weight=weight, peak=peak)
-        start_at = partial(warm_start, planes, intervals, motion, peak=peak)
+        start_at = partial(warm_start, planes, intervals, motion, peak=peak, luma_shift=distortion.luma_shift)
         if target_bits is None:
             start = start_at(weight)
             break
@@ -66,6 +68,7 @@ def fit_motion(
         recipe,
         target_bits=target_bits,
         quality_weight=weight,
+        distortion=distortion,
         peak=peak,
         seed=seed,
     )

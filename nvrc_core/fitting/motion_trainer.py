@@ -18,10 +18,9 @@ from nvrc_core.compression.side_information import (
     split_side,
     step_size,
 )
-from nvrc_core.evaluation.quality.psnr import YUV_WEIGHTS
 from nvrc_core.events import FitProgress
 from nvrc_core.fitting.curvature import mean_curvature
-from nvrc_core.fitting.losses import plane_errors, psnr_yuv_db
+from nvrc_core.fitting.losses import Distortion, psnr_yuv_db
 from nvrc_core.fitting.motion_recipe import MotionRecipe
 from nvrc_core.fitting.rate_control import QUALITY_WEIGHT_BOUNDS
 from nvrc_core.fitting.row_adam import RowAdam
@@ -47,7 +46,7 @@ class MotionTrainer:
 
     `planes`: integer samples [T, H, W] of Y, U, V on the device, at most `peak`. A step takes one set of frames that
     references close (`Intervals.training_sets`) and all keys; what it sees of a frame is divided by the probability of
-    that, so that every step's loss is an estimate of the whole segment's: bits per luma pixel + lambda * weighted MSE.
+    that, so that every step's loss is an estimate of the whole segment's: bits per luma pixel + lambda * distortion.
     """
 
     def __init__(
@@ -60,12 +59,13 @@ class MotionTrainer:
         *,
         target_bits: float | None,
         quality_weight: float,
+        distortion: Distortion,
         peak: int,
         seed: int,
     ) -> None:
         self.representation, self.scheme, self.recipe = representation, scheme, recipe
         self.target_bits, self.quality_weight = target_bits, quality_weight
-        self.planes, self.peak = planes, peak
+        self.planes, self.peak, self.distortion = planes, peak, distortion
         self.device = planes[0].device
         intervals = self.intervals = representation.intervals
         self.pixels = planes[0].numel()
@@ -116,14 +116,14 @@ class MotionTrainer:
             if step == 0 or step in corrections:
                 self._correct(step / self.steps)
                 self._measure_curvature(order)
-            errors = self._step(step, next(order))
+            quality_db = self._step(step, next(order))
             elapsed = time.monotonic() - start
             on_progress(
                 FitProgress(
                     phase="stage 2" if self._is_hard(step) else "stage 1",
                     step=step + 1,
                     steps=self.steps,
-                    psnr_yuv_db=psnr_yuv_db(errors),
+                    psnr_yuv_db=quality_db,
                     bpp=self._bits / self.pixels,
                     quality_weight=self.quality_weight,
                     elapsed_s=elapsed,
@@ -141,37 +141,38 @@ class MotionTrainer:
             for index in torch.randperm(len(self._sets), generator=self._draw):
                 yield self._sets[index]
 
-    def _step(self, step: int, rows: Tensor) -> Tensor:
-        """One optimiser step; the plane errors [N, 3] of its rows."""
+    def _step(self, step: int, rows: Tensor) -> float:
+        """One optimiser step; the PSNR-YUV of its rows."""
         hard, rate = self._is_hard(step), self.recipe.learning_rate(step / self.steps)
         leaves = self.grids.leaves(rows)
         side = self._rounded_side()
         layers = self.layers / step_size(self.scheme.layer_prior.step_indices(side))
         layers = round_through(layers) if hard else layers + self._uniform(layers)
         symbols = {name: round_through(leaf) for name, leaf in leaves.items()}
-        distortion, errors = self._distortion(layers, symbols, side, rows)
-        bending = self._bending(leaves, rows)
+        rendered, wanted = self._rendered(layers, symbols, side, rows), self._wanted(rows)
+        distortion = self._total(self.distortion(rendered, wanted), rows) + self._bending(leaves, rows)
 
         if not hard:  # the rate of a hard zero has no gradient
             symbols |= {name: leaf + self._uniform(leaf) for name, leaf in leaves.items() if name != "motion"}
         row_bits = self.scheme.row_bits(symbols, self._context_symbols(rows), rows, side)
         bits = (row_bits * self._weights[rows]).sum() + self.scheme.shared_bits(layers, side)
-        loss = bits / self.pixels + self.quality_weight * (distortion + bending)
+        loss = bits / self.pixels + self.quality_weight * distortion
         self._optimiser.zero_grad(set_to_none=True)
         loss.backward()
         for group in self._optimiser.param_groups:
             group["lr"] = group["peak"] * rate
         self._optimiser.step()
         self.grids.step(rows, {name: leaf.grad for name, leaf in leaves.items()}, self.recipe.grid_rate * rate)
-        return errors.detach()
+        return psnr_yuv_db(rendered, wanted)
 
-    def _distortion(
+    def _rendered(
         self, layers: Tensor, symbols: Mapping[str, Tensor], side: SideValues, rows: Tensor
-    ) -> tuple[Tensor, Tensor]:
-        """An estimate of the segment's mean squared error from some rows, and their plane errors [N, 3]."""
-        errors = self._errors(self.scheme.dequantise_rows(layers, symbols, side, rows), rows)
-        by_row = errors @ errors.new_tensor(YUV_WEIGHTS)
-        return (by_row * self._weights[rows]).sum() / self.intervals.frames, errors
+    ) -> tuple[Tensor, ...]:
+        return self.representation.render_rows(self.scheme.dequantise_rows(layers, symbols, side, rows), rows)
+
+    def _total(self, by_row: Tensor, rows: Tensor) -> Tensor:
+        """An estimate of the segment's mean over frames from some rows' values [N]."""
+        return (by_row * self._weights[rows]).sum() / self.intervals.frames
 
     # -- before and between steps -------------------------------------------------------------------------
 
@@ -201,9 +202,9 @@ class MotionTrainer:
         layers = (self.layers.detach() / step_size(self.scheme.layer_prior.step_indices(side))).round()
 
         def gradients(rows: Tensor, symbols: Mapping[str, Tensor]) -> dict[str, Tensor]:
-            leaves = {name: values.requires_grad_() for name, values in symbols.items()}
-            distortion, _ = self._distortion(layers, leaves, side, rows)
-            found = torch.autograd.grad(distortion, list(leaves.values()), materialize_grads=True, allow_unused=True)
+            leaves = {name: values.detach().requires_grad_() for name, values in symbols.items()}
+            by_row = self.distortion(self._rendered(layers, leaves, side, rows), self._wanted(rows))
+            found = torch.autograd.grad(self._total(by_row, rows), list(leaves.values()), materialize_grads=True)
             return dict(zip(leaves, found, strict=True))
 
         sets = min(CURVATURE_SETS, len(self._sets), max(1, self.steps // STEPS_A_CURVATURE_SET))
@@ -258,10 +259,9 @@ class MotionTrainer:
     def _uniform(self, like: Tensor) -> Tensor:
         return torch.rand(like.shape, generator=self._noise, device=like.device) - 0.5
 
-    def _errors(self, parameters: Mapping[str, Tensor], rows: Tensor) -> Tensor:
+    def _wanted(self, rows: Tensor) -> list[Tensor]:
         times = self._times[rows]
-        wanted = [plane[times].float() / self.peak for plane in self.planes]
-        return plane_errors(self.representation.render_rows(parameters, rows), wanted)
+        return [plane[times].float() / self.peak for plane in self.planes]
 
     def _context_symbols(self, rows: Tensor) -> dict[str, Tensor]:
         """Rounded symbols of each row's context row; zero where it has none."""

@@ -12,7 +12,7 @@ from nvrc_core.compression.scheme import Scheme, Symbols, quantise
 from nvrc_core.compression.side_information import SideSpec, join_side, round_side, split_side
 from nvrc_core.compression.step_trim import trim_shift
 from nvrc_core.events import FitProgress
-from nvrc_core.fitting.losses import plane_errors, psnr_yuv_db, weighted_mse
+from nvrc_core.fitting.losses import Distortion, psnr_yuv_db
 from nvrc_core.fitting.rate_control import RateControl
 from nvrc_core.fitting.recipe import Recipe
 from nvrc_core.fitting.schedule import quantiser_at
@@ -36,7 +36,7 @@ class Trainer:
     """Fits a representation to one segment.
 
     `planes`: integer samples [T, H, W] of Y, U, V on `device`, at most `peak`. One seed gives one result on one
-    machine. `rate_control` holds lambda: the loss is bits per luma pixel + lambda * weighted MSE (samples in
+    machine. `rate_control` holds lambda: the loss is bits per luma pixel + lambda * distortion (of samples in
     [0, 1]).
     """
 
@@ -48,11 +48,12 @@ class Trainer:
         recipe: Recipe,
         rate_control: RateControl,
         *,
+        distortion: Distortion,
         peak: int,
         seed: int,
     ) -> None:
         self.representation, self.scheme, self.planes, self.recipe = representation, scheme, planes, recipe
-        self.rate_control, self.peak = rate_control, peak
+        self.rate_control, self.peak, self.distortion = rate_control, peak, distortion
         self.device = planes[0].device
         self.frames, self.pixels = len(planes[0]), planes[0].numel()
         self.steps = recipe.steps_for(self.frames)
@@ -101,7 +102,7 @@ class Trainer:
         for step in range(self.steps):
             if step == second_stage:
                 self._trim()
-            errors = self._step(step, next(batches))
+            quality_db = self._step(step, next(batches))
             if step + 1 in checks:
                 # One lambda for all of them: the rate control moves its own, and with it the scale of the loss.
                 judging_weight = judging_weight or self.rate_control.quality_weight
@@ -115,7 +116,7 @@ class Trainer:
                     phase=f"stage {self.recipe.stage(step / self.steps)[0]}",
                     step=step + 1,
                     steps=self.steps,
-                    psnr_yuv_db=psnr_yuv_db(errors),
+                    psnr_yuv_db=quality_db,
                     bpp=self._bits / self.pixels,
                     quality_weight=self.rate_control.quality_weight,
                     elapsed_s=elapsed,
@@ -125,8 +126,8 @@ class Trainer:
         assert best is not None
         return Fitted(best, self.rate_control.quality_weight)
 
-    def _step(self, step: int, frames: Tensor) -> Tensor:
-        """One optimiser step on the frames [B]; their plane errors [B, 3]."""
+    def _step(self, step: int, frames: Tensor) -> float:
+        """One optimiser step on the frames [B]; their PSNR-YUV."""
         recipe, progress = self.recipe, step / self.steps
         quantiser = quantiser_at(recipe, progress, self._noise)
         values = self._values()
@@ -138,27 +139,28 @@ class Trainer:
             self._bits = float(rate.detach())
             self.rate_control.update(self._bits, progress, recipe.rate_interval / self.steps)
         parameters = self.scheme.dequantise(quantise(values, quantiser.for_distortion))
-        errors = self._errors(parameters, frames)
-        loss = self.rate_control.quality_weight * weighted_mse(errors)
+        rendered, wanted = self._pictures(parameters, frames)
+        loss = self.rate_control.quality_weight * self.distortion(rendered, wanted).mean()
         gradients = torch.autograd.grad(loss, self._leaves)
         for leaf, distortion, rate in zip(self._leaves, gradients, self._rate_gradients, strict=True):
             leaf.grad = distortion + rate
         for group in self._optimiser.param_groups:
             group["lr"] = group["peak"] * recipe.learning_rate(progress)
         self._optimiser.step()
-        return errors.detach()
+        return psnr_yuv_db(rendered, wanted)
 
     def _values(self) -> Symbols:
         """The learned values in units of their steps."""
         side = split_side(self.scheme.side_specs, round_side(self.side * self._side_units))
         return self.scheme.in_steps(self.layers, self.grids, side)
 
-    def _errors(self, parameters: dict[str, Tensor], frames: Tensor) -> Tensor:
+    def _pictures(self, parameters: dict[str, Tensor], frames: Tensor) -> tuple[Sequence[Tensor], Sequence[Tensor]]:
+        """Rendered and wanted planes."""
         frames = frames.to(self.device)
         wanted = [plane[frames].float() / self.peak for plane in self.planes]
         with torch.autocast("cuda", torch.bfloat16, enabled=self.device.type == "cuda"):
             rendered = self.representation.render(parameters, frames)
-        return plane_errors(rendered, wanted)
+        return [plane.float() for plane in rendered], wanted
 
     def _batches(self) -> Iterator[Tensor]:
         """Every frame once an epoch, in random order."""
@@ -194,9 +196,9 @@ class Trainer:
     def _hard_loss(self, symbols: Symbols, quality_weight: float) -> float:
         frames = torch.linspace(0, self.frames - 1, min(CHECK_FRAMES, self.frames)).round().long()
         parameters = self.scheme.dequantise(symbols)
-        distortion = torch.stack([weighted_mse(self._errors(parameters, frame)) for frame in frames.split(1)]).mean()
+        distortions = [self.distortion(*self._pictures(parameters, frame)) for frame in frames.split(1)]
         rate = self.scheme.rate(symbols).total / self.pixels
-        return float(rate + quality_weight * distortion)
+        return float(rate + quality_weight * torch.cat(distortions).mean())
 
     def _check_steps(self) -> set[int]:
         span = self.steps * self.recipe.second_stage / 2
@@ -211,10 +213,12 @@ def fit_hinerv(
     *,
     target_bits: float | None,
     quality_weight: float | None,
+    distortion: Distortion,
     peak: int,
     seed: int,
     on_progress: Callable[[FitProgress], None],
 ) -> Fitted:
     """Fits integer planes Y, U, V [T, H, W] at a rate or at a quality weight."""
     control = RateControl(target_bits, quality_weight)
-    return Trainer(representation, scheme, planes, recipe, control, peak=peak, seed=seed).run(on_progress)
+    trainer = Trainer(representation, scheme, planes, recipe, control, distortion=distortion, peak=peak, seed=seed)
+    return trainer.run(on_progress)

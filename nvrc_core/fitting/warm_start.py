@@ -27,11 +27,14 @@ LEVEL_STEPS = (1.82, 2.08, 2.34, 2.73, 3.12)
 """Step sizes by level, in units of 1 / sqrt(lambda): the frames that others are predicted from are the finer. One
 step does for all bands of a frame, as the transform is nearly orthonormal."""
 
+NO_SHIFT = (0, 0, 0, 0)
+
 DEAD_ZONE = 0.75
 """Values smaller than this, in steps, start at zero."""
 
 STRIDE = MotionWaveletShape.COARSEST_STRIDE
 MOTION = "motion"
+LUMA_CHANNELS = {name: [0, 3, 4, 5] if name == "band16" else [0, 1, 2] for name in BANDS}
 CHUNK_PIXELS = 2**21
 """Luma samples that are worked on at once."""
 
@@ -58,27 +61,35 @@ def _pad(plane: Tensor, cell: int) -> Tensor:
     return plane
 
 
-def first_steps(levels: int, quality_weight: float) -> dict[str, Tensor]:
+def first_steps(levels: int, quality_weight: float, luma_shift: Sequence[int] = NO_SHIFT) -> dict[str, Tensor]:
     """Step sizes by name, [levels, C], for a quality weight (lambda on squared errors of samples in [0, 1]): those that
-    a step index can name."""
+    a step index can name. `luma_shift`: indices by which luma's are larger, by band from the coarsest on."""
     by_level = [KEY_STEP, *(LEVEL_STEPS[min(level, len(LEVEL_STEPS) - 1)] for level in range(levels - 1))]
     octaves = torch.log2(torch.tensor(by_level) / sqrt(quality_weight))
     band_steps = step_size((octaves * STEPS_PER_OCTAVE).round()).unsqueeze(1)
     steps = {name: band_steps.repeat(1, channels) for name, channels in zip(BANDS, BAND_CHANNELS, strict=True)}
+    for name, shift in zip(BANDS, luma_shift, strict=True):
+        steps[name][:, LUMA_CHANNELS[name]] *= 2 ** (shift / STEPS_PER_OCTAVE)
     return steps | {MOTION: torch.tensor(MOTION_STEPS).repeat(levels, 1)}
 
 
 @torch.no_grad()
 def warm_start(
-    planes: Sequence[Tensor], intervals: Intervals, motion: Tensor, quality_weight: float, *, peak: int = 255
+    planes: Sequence[Tensor],
+    intervals: Intervals,
+    motion: Tensor,
+    quality_weight: float,
+    *,
+    peak: int = 255,
+    luma_shift: Sequence[int] = NO_SHIFT,
 ) -> WarmStart:
     """First symbols for one quality weight.
 
     `planes`: Y, U, V [T, H, W] of integer samples up to `peak`, any size (see `pad_planes`). `motion` [F, h, w, 5] in
     row order as `motion_search.search_motion` returns it: that takes most of the time, and does not depend on the
-    quality weight.
+    quality weight. `luma_shift`: see `first_steps`.
     """
-    steps = first_steps(intervals.levels, quality_weight)
+    steps = first_steps(intervals.levels, quality_weight, luma_shift)
     return _ClosedLoop(planes, intervals, motion, steps, peak).run()
 
 

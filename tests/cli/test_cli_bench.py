@@ -117,6 +117,15 @@ def test_json_tells_of_every_point_and_ends_with_the_comparison(nvrc, clip, fini
     }
 
 
+def test_another_tune_is_another_series(nvrc, clip, tmp_path):
+    output = tmp_path / "results.json"
+    outcome = nvrc(*command(clip, output, "--tune", "msssim", "--bpp", "1", "--anchors", "none"))
+    assert outcome.returncode == 0, outcome.stderr
+    (point,) = json.loads(output.read_text())["points"]
+    assert (point["series"], point["preset"], point["tune"]) == ("nvrc_draft_msssim_40", "draft", "msssim")
+    assert "not of this bench" in nvrc(*command(clip, output, "--bpp", "1", "--anchors", "none")).stderr
+
+
 def test_time_that_is_up_is_no_failure(nvrc, clip, tmp_path):
     output = tmp_path / "results.json"
     outcome = nvrc(*command(clip, output, "--minutes", "0", "--json"))
@@ -140,6 +149,7 @@ def test_points_of_another_bench_are_kept_from_harm(nvrc, clip, finished, tmp_pa
     [
         (["--anchors", "h264"], "x264"),
         (["--presets", "quick"], "draft"),
+        (["--tune", "paper-rgb"], "preset medium has no tune 'paper-rgb'"),
         (["--bpp", "0.1,fast"], "list of numbers"),
         (["--bpp", "0"], "not a positive number"),
         (["--bpp", "1", "--lambda", "2"], "exclude each other"),

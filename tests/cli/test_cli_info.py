@@ -18,10 +18,10 @@ from nvrc_formats.video import VideoFormat
 VIDEO = VideoFormat(40, 24)
 
 
-def file_of(path: Path, keys: tuple[int, ...]) -> Path:
+def file_of(path: Path, keys: tuple[int, ...], preset: str = "fast") -> Path:
     with path.open("wb") as stream:
         writer = ContainerWriter(stream)
-        writer.write_header(pack_stream_header(StreamHeader(VIDEO, "test", Settings("fast", 1.0))))
+        writer.write_header(pack_stream_header(StreamHeader(VIDEO, "test", Settings(preset, 1.0))))
         header = SegmentHeader(0, keys[-1] + 1, (), MotionWaveletShape(keys, 16, 2), bytes(8), bytes(8))
         writer.write_segment(pack_segment(header, b"not decoded"), header.frames)
         writer.finish()
@@ -49,3 +49,10 @@ def test_wavelets_in_words(nvrc, tmp_path, keys, listed):
     assert sum("mcw1" in line for line in lines) == 1
     assert f"  keys      {listed}" in lines
     assert "  network   16 channels, 2 blocks" in lines
+
+
+def test_a_tune_stands_behind_the_preset(nvrc, tmp_path):
+    path = file_of(tmp_path / "a.nvrc", (0, 8), "fast:msssim")
+    about = json.loads(nvrc("info", path, "--json").stdout)
+    assert (about["preset"], about["tune"]) == ("fast", "msssim")
+    assert "preset fast, tune msssim, " in nvrc("info", path).stdout

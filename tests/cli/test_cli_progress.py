@@ -9,7 +9,7 @@ from rich.console import Console
 from nvrc_cli.progress import BarReporter, JsonReporter, LineReporter, Reporter, open_reporter
 from nvrc_core.events import EncodeStarted, FitProgress, FrameProgress, Notice
 
-STARTED = EncodeStarted(64, 48, 12, "draft", "cpu", 12345, 678.9, 100, 0.1)
+STARTED = EncodeStarted(64, 48, 12, "draft", "psnr", "cpu", 12345, 678.9, 100, 0.1)
 
 
 def fit(step: int, phase: str = "stage 1", psnr_db: float = 31.234) -> FitProgress:

@@ -62,6 +62,7 @@ def test_encode_keeps_the_json_contract(encoded, clip):
             "encode_s",
             "device",
             "preset",
+            "tune",
             "lambda",
             "parameters",
             "mac_per_pixel",
@@ -75,7 +76,7 @@ def test_encode_keeps_the_json_contract(encoded, clip):
     assert done["kbps"] == pytest.approx(8e-3 * done["bytes"] / (FRAMES / 24))
     assert done["psnr_yuv"] == pytest.approx((6 * done["psnr_y"] + done["psnr_u"] + done["psnr_v"]) / 8)
     assert sum(done["parts"].values()) == pytest.approx(done["bytes"], abs=8)
-    for key in ("frames", "width", "height", "device", "preset", "parameters", "mac_per_pixel"):
+    for key in ("frames", "width", "height", "device", "preset", "tune", "parameters", "mac_per_pixel"):
         assert started[key] == done[key]
     fits = [line for line in encoded.lines if line["event"] == "fit"]
     assert [line["step"] for line in fits] == sorted(line["step"] for line in fits)
@@ -141,14 +142,19 @@ def test_a_pipeline_from_raw_planes_to_y4m(nvrc):
 def test_info_tells_what_the_file_holds(nvrc, encoded):
     (about,) = objects(nvrc("info", encoded.path, "--json", "--parts").stdout)
     done = encoded.lines[-1]
-    for key in ("bytes", "bpp", "width", "height", "frames", "preset", "lambda"):
+    for key in ("bytes", "bpp", "width", "height", "frames", "preset", "tune", "lambda"):
         assert about[key] == done[key]
     assert about["parts"] == pytest.approx(done["parts"], abs=1)
     assert (about["event"], about["frame_rate"], about["target_bpp"]) == ("done", "24", 1.5)
     with open(encoded.path, "rb") as file:
         table = nvrc("info", "-", stdin=file)
     assert table.stderr == ""
-    for words in (f"{done['bytes']:,} bytes", f"{WIDTH}x{HEIGHT}, {FRAMES} frames", "preset draft", "frames 0:12"):
+    for words in (
+        f"{done['bytes']:,} bytes",
+        f"{WIDTH}x{HEIGHT}, {FRAMES} frames",
+        "preset draft, tune psnr",
+        "frames 0:12",
+    ):
         assert words in table.stdout
 
 

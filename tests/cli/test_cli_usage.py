@@ -66,6 +66,14 @@ def test_presets_lists_names_and_what_they_are_for(nvrc):
         (["encode", "in.mkv", "-o", "out.nvrc", "--bpp", "0"], "--bpp 0.0 is not a positive number"),
         (["encode", "in.mkv", "-o", "out.nvrc", "--lambda", "nan"], "--lambda nan is not a positive number"),
         (["encode", "in.mkv", "-o", "out.nvrc", "--preset", "hasty"], "unknown preset 'hasty'"),
+        (
+            ["encode", "in.mkv", "-o", "out.nvrc", "--preset", "fast", "--tune", "grain"],
+            "preset fast has no tune 'grain': use one of psnr, msssim",
+        ),
+        (
+            ["encode", "in.mkv", "-o", "out.nvrc", "--tune", "paper-rgb"],
+            "preset medium has no tune 'paper-rgb': use one of psnr, msssim",
+        ),
         (["encode", "in.mkv", "-o", "out.nvrc", "--frames", "5"], "frame range '5'"),
         (["encode", "in.mkv", "-o", "out.nvrc", "--frames", "5:5"], "is empty"),
         (["encode", "in.mkv", "-o", "out.nvrc", "--threads", "0"], "invalid value for '--threads'"),

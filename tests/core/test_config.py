@@ -5,13 +5,16 @@ from nvrc_formats.header import Settings
 
 from nvrc_core.config import DEFAULT_BPP, EncodeConfig
 from nvrc_core.errors import UsageError
-from nvrc_core.presets import DEFAULT_PRESET, PRESETS
+from nvrc_core.fitting.losses import DISTORTIONS
+from nvrc_core.presets import DEFAULT_PRESET, DEFAULT_TUNE, PRESETS, Preset, split_tune, with_tune
 
 
 @pytest.mark.parametrize(
     "options",
     [
         {"preset": "fastest"},
+        {"tune": "grain"},
+        {"preset": "medium", "tune": "paper-rgb"},
         {"target_bpp": 0.1, "quality_weight": 100.0},
         {"target_bpp": 0.0},
         {"target_bpp": -1.0},
@@ -40,6 +43,18 @@ def test_presets():
         assert preset.name == name
         assert preset.summary
         Settings(name, 1.0)  # the file can hold its name
+
+
+@pytest.mark.parametrize("preset", PRESETS.values(), ids=PRESETS)
+def test_tunes_exist_and_files_can_tell_them(preset: Preset):
+    assert preset.tunes[0] == DEFAULT_TUNE
+    assert set(preset.tunes) <= set(DISTORTIONS)
+    assert ("paper-rgb" in preset.tunes) == preset.name.startswith("nvrc-")
+    for tune in preset.tunes:
+        assert EncodeConfig(preset=preset.name, tune=tune).tune == tune
+        written = Settings(with_tune(preset.name, tune), 1.0).preset
+        assert split_tune(written) == (preset.name, tune)
+    assert with_tune(preset.name, DEFAULT_TUNE) == preset.name
 
 
 def test_slower_presets_fit_longer():

@@ -208,6 +208,15 @@ def test_a_quality_weight_is_kept_and_written(encoded: Encoded, tmp_path: Path):
     assert told["target_bpp"] is None
 
 
+def test_a_tune_makes_another_file_and_is_written(encoded: Encoded, tmp_path: Path):
+    file = tmp_path / "a.nvrc"
+    result = encode(str(encoded.source), str(file), replace(encoded.config, tune="msssim"))
+    told = describe(str(file))
+    assert (result.preset, result.tune) == (told["preset"], told["tune"]) == ("tiny", "msssim")
+    assert describe(str(encoded.file))["tune"] == "psnr"
+    assert header_of(file).symbol_hash != header_of(encoded.file).symbol_hash
+
+
 # -- figures ----------------------------------------------------------------------------------------------
 
 

@@ -20,6 +20,7 @@ from nvrc_core.encode import encode
 from nvrc_core.evaluation.bench.clip import BenchClip
 from nvrc_core.evaluation.quality.meter import Quality, QualityMeter
 from nvrc_core.events import Event, EventHandler, FitProgress
+from nvrc_core.presets import DEFAULT_TUNE
 from nvrc_core.segment import SegmentDecoder
 from nvrc_core.stream import open_stream
 from nvrc_core.verify import verify
@@ -51,13 +52,15 @@ class FitTask:
     def identity(self) -> dict[str, Any]:
         """How the point is known again. The machine belongs to it: times of two do not make one curve."""
         config, clip = self.config, self.clip.identity
+        tune = "" if config.tune == DEFAULT_TUNE else f"_{config.tune}"
         steps = "" if config.steps is None else f"_{config.steps}"
         with runtime(config.device, config.threads, clip["width"] * clip["height"]) as where:
             device = where.name
         return clip | {
             "codec": "nvrc",
-            "series": f"nvrc_{config.preset}{steps}",
+            "series": f"nvrc_{config.preset}{tune}{steps}",
             "preset": config.preset,
+            "tune": config.tune,
             "version": f"{__version__} build {build()}",
             "target_bpp": config.wanted_bpp,
             "asked_lambda": config.quality_weight,

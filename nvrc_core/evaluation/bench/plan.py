@@ -11,6 +11,7 @@ from nvrc_core.evaluation.bench.anchor import AnchorTask
 from nvrc_core.evaluation.bench.clip import BenchClip
 from nvrc_core.evaluation.bench.fit import FitTask
 from nvrc_core.media.selection import ALL_FRAMES, FrameRange
+from nvrc_core.presets import DEFAULT_TUNE
 
 Task = FitTask | AnchorTask
 
@@ -24,6 +25,7 @@ class BenchConfig:
     presets: tuple[str, ...]
     bpp: tuple[float, ...] = ()
     weights: tuple[float, ...] = ()
+    tune: str = DEFAULT_TUNE
     steps: int | None = None
     anchors: tuple[str, ...] = ()
     frames: FrameRange = ALL_FRAMES
@@ -66,6 +68,7 @@ def _fit_config(
         preset=preset,
         target_bpp=bpp,
         quality_weight=weight,
+        tune=config.tune,
         steps=config.steps,
         frames=config.frames,
         device=config.device,

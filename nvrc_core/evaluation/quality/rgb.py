@@ -77,8 +77,8 @@ class RgbConversion:
         """
         if color.matrix not in _TAGGED_MATRICES:
             raise MediaError(
-                f"no RGB conversion for colour matrix {color.matrix} of ITU-T H.273; name one to use instead, such as "
-                "bt709-limited-nearest"
+                f"no RGB conversion for colour matrix {color.matrix} of ITU-T H.273; metrics take one by name (--rgb), "
+                "such as bt709-limited-nearest"
             )
         return cls(_TAGGED_MATRICES[color.matrix], bool(color.full_range))
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import torch
 
-from nvrc_core.fitting.curvature import MARGIN, mean_curvature
+from nvrc_core.fitting.curvature import SHARE, mean_curvature
 
 LEVELS = torch.tensor([0, 1, 1])
 GRIDS = {"a": torch.linspace(-3, 3, 3 * 4 * 5 * 2).view(3, 4, 5, 2), "b": torch.ones(3, 2, 2, 1)}
@@ -35,13 +35,13 @@ def curvature(coupling: float, sets: list[torch.Tensor], groups=(("a",), ("b",))
 def test_it_is_exact_where_symbols_are_independent():
     found = curvature(0.0, SETS)
     for name, bends in BENDS.items():
-        torch.testing.assert_close(found[name], bends * MARGIN)
+        torch.testing.assert_close(found[name], bends * SHARE)
 
 
 def test_what_symbols_share_cancels_in_the_mean():
     found = curvature(0.05, SETS * 400, groups=(("a", "b"),))
     for name, bends in BENDS.items():
-        torch.testing.assert_close(found[name], bends * MARGIN, atol=0.25, rtol=0)
+        torch.testing.assert_close(found[name], bends * SHARE, atol=0.25, rtol=0)
 
 
 def test_it_is_never_negative_and_zero_for_what_nobody_looked_at():

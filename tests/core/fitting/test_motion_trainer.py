@@ -9,8 +9,7 @@ from nvrc_formats.shapes import MotionWaveletShape
 from nvrc_formats.video import VideoFormat
 
 from nvrc_core.compression.scheme import Scheme, Symbols
-from nvrc_core.evaluation.quality.psnr import YUV_WEIGHTS
-from nvrc_core.fitting.losses import plane_errors
+from nvrc_core.fitting.losses import SquaredError
 from nvrc_core.fitting.motion_recipe import MotionRecipe
 from nvrc_core.fitting.motion_search import search_motion
 from nvrc_core.fitting.motion_trainer import MotionTrainer
@@ -20,7 +19,9 @@ from nvrc_core.representation.motion_wavelet import MotionWavelet
 
 FRAMES, HEIGHT, WIDTH = 17, 48, 64
 QUALITY_WEIGHT = 800.0
-REPRESENTATION = MotionWavelet(MotionWaveletShape((0, 8, 16), 4, 1), VideoFormat(WIDTH, HEIGHT), FRAMES)
+VIDEO = VideoFormat(WIDTH, HEIGHT)
+DISTORTION = SquaredError(VIDEO)
+REPRESENTATION = MotionWavelet(MotionWaveletShape((0, 8, 16), 4, 1), VIDEO, FRAMES)
 SCHEME: Scheme = scheme_for(REPRESENTATION)
 
 
@@ -52,6 +53,7 @@ def trainer(planes: list[torch.Tensor], start: WarmStart, steps: int) -> MotionT
         MotionRecipe(visits=0, min_steps=steps, grid_rate=0.02),
         target_bits=None,
         quality_weight=QUALITY_WEIGHT,
+        distortion=DISTORTION,
         peak=255,
         seed=0,
     )
@@ -63,9 +65,9 @@ def rendered(symbols: Symbols) -> tuple[torch.Tensor, ...]:
 
 
 def loss(planes: list[torch.Tensor], symbols: Symbols) -> float:
-    errors = plane_errors(rendered(symbols), [plane / 255 for plane in planes])
+    distortion = DISTORTION(rendered(symbols), [plane / 255 for plane in planes]).mean()
     bits = float(SCHEME.rate(symbols).total)
-    return bits / planes[0].numel() + QUALITY_WEIGHT * float((errors @ torch.tensor(YUV_WEIGHTS)).mean())
+    return bits / planes[0].numel() + QUALITY_WEIGHT * float(distortion)
 
 
 def test_the_loss_falls_below_the_warm_starts(planes: list[torch.Tensor], start: WarmStart):

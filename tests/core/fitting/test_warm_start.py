@@ -116,6 +116,17 @@ def test_later_levels_are_coarser_and_steps_follow_the_weight():
     assert torch.equal(first_steps(9, 1600.0)[MOTION], steps[MOTION])
 
 
+def test_a_shift_moves_lumas_steps_and_no_others():
+    steps, shifted = first_steps(3, 400.0), first_steps(3, 400.0, (-8, 0, 8, 16))
+    for name, factor in zip(BANDS, (0.5, 1, 2, 4), strict=True):
+        ratio = shifted[name] / steps[name]
+        luma = [0, 3, 4, 5] if name == "band16" else [0, 1, 2]
+        others = sorted(set(range(ratio.shape[1])) - set(luma))
+        assert torch.equal(ratio[:, luma], torch.full_like(ratio[:, luma], factor))
+        assert torch.equal(ratio[:, others], torch.ones_like(ratio[:, others]))
+    assert torch.equal(shifted[MOTION], steps[MOTION])
+
+
 def test_a_still_video_costs_its_first_key():
     intervals, start = started(still(9), (0, 4, 8))
     assert start.symbols[MOTION].abs().max() == 0
