@@ -36,8 +36,12 @@ MAX_MEAN_EIGHTHS = 2**14 - 1
 # Bounds on every partial sum: 10 * 1023 * 1023 and (14 * 2046 + 1023) * 255 + 32 are below 2**24.
 
 # Where a fit starts: about what fits come to.
-INITIAL_ACTIVITY_WEIGHTS = (18.0, 5.0, 8.0, 7.0, 3.0, 6.0, 6.0)
-INITIAL_SLOPE = 42.0
+INITIAL_ACTIVITY_WEIGHTS = (
+    (19.0, 14.0, 10.0, 16.0, 5.0, 6.0, 2.0),
+    (18.0, 13.0, 12.0, 16.0, 4.0, 7.0, 2.0),
+    (28.0, 6.0, 14.0, 13.0, 7.0, 2.0, 16.0),
+)
+INITIAL_SLOPE = 44.0
 RIDGE = 5.0  # keeps a least squares of few values finite
 REWEIGHTINGS = 4  # least squares are repeated with weights that make them nearly least absolute differences
 

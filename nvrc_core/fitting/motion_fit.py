@@ -19,9 +19,11 @@ from nvrc_core.fitting.warm_start import WarmStart, pad_planes, warm_start
 from nvrc_core.representation.motion_wavelet import MotionWavelet
 
 SEARCH_TOLERANCE = 0.03  # of the bits
-SEARCHES, GOOD_GUESS = 2, 1.0  # motion is searched again where lambda turns out to be octaves away
+SEARCHES, GOOD_GUESS = 2, 0.4  # motion is searched again where lambda turns out to be octaves away
 MOST_TRIES = 8
-TYPICAL_BPP, WEIGHT_EXPONENT = 0.09, 1.6  # of typical clips at TYPICAL_QUALITY_WEIGHT
+SETTLED = 0.92
+"""Of the bits of a warm start, about what is left when its priors have settled (`MotionTrainer`)."""
+TYPICAL_BPP, WEIGHT_EXPONENT = 0.08, 2.0  # of typical clips at TYPICAL_QUALITY_WEIGHT
 EXPONENT = 0.8  # bits grow a little slower than lambda
 
 
@@ -57,7 +59,7 @@ def fit_motion(
             start = start_at(weight)
             break
         searched_at = weight
-        start, weight = _start_with_bits(start_at, bits_of, target_bits, weight)
+        start, weight = _start_with_bits(start_at, bits_of, target_bits / SETTLED, weight)
         if abs(math.log2(weight / searched_at)) < GOOD_GUESS:
             break
     trainer = MotionTrainer(

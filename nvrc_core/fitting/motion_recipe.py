@@ -15,18 +15,22 @@ class MotionRecipe:
     `visits`: how often a frame that is no key is trained on, in the mean; `min_steps`: at least so many optimiser
     steps. `hard_share`: the share of the steps, at the end, in which the rate sees rounded values as well.
     `grid_rate`: steps that a symbol moves in an optimiser step whose gradients agree; `layer_rate`: peak learning rate
-    of the network. `layer_bits`: what a weight costs at first. `step_travel`, `prior_travel`: how far step indices, and
-    all other side information, can move in a whole fit. `warm_up`: share of the fit over which learning rates rise.
+    of the network. `layer_bits`: what a weight costs at first. How far side information can move in a whole fit:
+    `step_travel` and `prior_travel` are those of step indices of grids and of their priors, which are settled before,
+    `layer_step_travel` and `layer_prior_travel` those of the network. `warm_up`: share of the fit over which learning
+    rates rise.
     """
 
     visits: float
     min_steps: int = 20
-    hard_share: float = 0.2
+    hard_share: float = 0.4
     grid_rate: float
-    layer_rate: float = 5e-3
+    layer_rate: float = 2e-3
     layer_bits: float = 4.0
-    step_travel: float = 12.0
-    prior_travel: float = 150.0
+    step_travel: float = 8.0
+    prior_travel: float = 50.0
+    layer_step_travel: float = 12.0
+    layer_prior_travel: float = 150.0
     warm_up: float = 0.02
 
     def steps_for(self, frames: int) -> int:

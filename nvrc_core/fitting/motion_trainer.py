@@ -31,12 +31,13 @@ from nvrc_core.representation.motion_wavelet import MotionWavelet
 ADAM_BETAS = (0.9, 0.99)
 # The rate is brought to its target a few times: each time training has to get used to other steps.
 CORRECTIONS = (0.35, 0.65, 0.85)
+TOLERANCE = 0.03  # octaves of the rate
 MAX_CORRECTION = 1.0  # octaves of the steps
 RATE_EXPONENT = 1.1  # octaves of rate in an octave of all steps, about
-EXPECTED_FALL = 0.05  # octaves by which the rate of rounded values falls over a fit, about
 
 # Before the fit, side information settles on the symbols of the warm start.
 SETTLING_STEPS, SETTLING_RATE = 40, 0.7  # index units a step
+MAX_STEP_RATE = 0.05  # indices an optimiser step: the next index changes whole pictures, which takes time to mend
 CURVATURE_SETS = 4  # at most, for an estimate
 STEPS_A_CURVATURE_SET = 64  # of the fit, so that estimates take a small share of a short one
 
@@ -84,7 +85,7 @@ class MotionTrainer:
         parameters = representation.initial_parameters((0.5, 0.5, 0.5), self._draw)
         side = scheme.initial_motion_side(parameters, start, recipe.layer_bits)
         self._levels = torch.tensor(intervals.level, device=self.device)
-        grids = {name: grid.to(self.device) for name, grid in start.symbols.items()}
+        grids = {name: grid.to(self.device) for name, grid in start.values.items()}
         self.grids = RowAdam(grids, self._levels, ADAM_BETAS)
         self.layers = scheme.layer_prior.flatten(parameters).to(self.device).clone().requires_grad_()
         # Side information is one vector, learned in units of its own learning rates.
@@ -103,8 +104,16 @@ class MotionTrainer:
         self._bits = 0.0
 
     def _side_unit(self, spec: SideSpec) -> Tensor:
-        travel = self.recipe.step_travel if spec.group.endswith("step") else self.recipe.prior_travel
-        return torch.full(spec.shape, travel / self.steps).flatten()
+        recipe, of_layers = self.recipe, not spec.group.startswith(("band.", "motion."))
+        if spec.group.endswith("step"):
+            rate = (
+                recipe.layer_step_travel / self.steps
+                if of_layers
+                else min(MAX_STEP_RATE, recipe.step_travel / self.steps)
+            )
+        else:
+            rate = (recipe.layer_prior_travel if of_layers else recipe.prior_travel) / self.steps
+        return torch.full(spec.shape, rate).flatten()
 
     def run(self, on_progress: Callable[[FitProgress], None]) -> Fitted:
         """All steps; the hard-rounded end state."""
@@ -114,7 +123,7 @@ class MotionTrainer:
         self._settle(order)
         for step in range(self.steps):
             if step == 0 or step in corrections:
-                self._correct(step / self.steps)
+                self._correct()
                 self._measure_curvature(order)
             quality_db = self._step(step, next(order))
             elapsed = time.monotonic() - start
@@ -147,12 +156,15 @@ class MotionTrainer:
         leaves = self.grids.leaves(rows)
         side = self._rounded_side()
         layers = self.layers / step_size(self.scheme.layer_prior.step_indices(side))
-        layers = round_through(layers) if hard else layers + self._uniform(layers)
+        rounded_layers = round_through(layers)
         symbols = {name: round_through(leaf) for name, leaf in leaves.items()}
-        rendered, wanted = self._rendered(layers, symbols, side, rows), self._wanted(rows)
+        rendered, wanted = self._rendered(rounded_layers, symbols, side, rows), self._wanted(rows)
         distortion = self._total(self.distortion(rendered, wanted), rows) + self._bending(leaves, rows)
 
-        if not hard:  # the rate of a hard zero has no gradient
+        if hard:
+            layers = rounded_layers
+        else:  # the rate of a hard zero has no gradient
+            layers = layers + self._uniform(layers)
             symbols |= {name: leaf + self._uniform(leaf) for name, leaf in leaves.items() if name != "motion"}
         row_bits = self.scheme.row_bits(symbols, self._context_symbols(rows), rows, side)
         bits = (row_bits * self._weights[rows]).sum() + self.scheme.shared_bits(layers, side)
@@ -227,14 +239,16 @@ class MotionTrainer:
         return total
 
     @torch.no_grad()
-    def _correct(self, progress: float) -> None:
+    def _correct(self) -> None:
         """Brings the rate to its target, as far as it can be told by now: lambda, within its bounds, and all band steps
         as belong to it."""
         bits = float(self.scheme.rate(self.hard_rounded()).total)
         self._bits = bits
         if self.target_bits is None:
             return
-        excess = math.log2(bits / self.target_bits) - EXPECTED_FALL * (1 - progress)
+        excess = math.log2(bits / self.target_bits)
+        if abs(excess) < TOLERANCE:
+            return
         low, high = QUALITY_WEIGHT_BOUNDS
         wanted = min(MAX_CORRECTION, max(-MAX_CORRECTION, excess / RATE_EXPONENT))
         quality_weight = min(high, max(low, self.quality_weight * 4**-wanted))

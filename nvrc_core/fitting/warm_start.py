@@ -2,7 +2,7 @@
 
 Keys first, each predicted from the quantised key before it, and then level by level the frames between two keys, from
 quantised references along motion that was searched for in advance (`motion_search`). What the prediction misses is
-transformed, divided by first step sizes and rounded with a dead zone.
+transformed, divided by first step sizes, shrunk a little, as a rate with a slope would have it, and rounded.
 """
 
 from collections.abc import Mapping, Sequence
@@ -29,8 +29,8 @@ step does for all bands of a frame, as the transform is nearly orthonormal."""
 
 NO_SHIFT = (0, 0, 0, 0)
 
-DEAD_ZONE = 0.75
-"""Values smaller than this, in steps, start at zero."""
+SHRINKAGE = 0.2
+"""Steps by which values lose magnitude before they are rounded."""
 
 STRIDE = MotionWaveletShape.COARSEST_STRIDE
 MOTION = "motion"
@@ -41,11 +41,17 @@ CHUNK_PIXELS = 2**21
 
 @dataclass(frozen=True)
 class WarmStart:
-    """symbols: integers (as floats) [F, h, w, C] in row order, of the four bands and of "motion". steps: what a symbol
-    is multiplied with, [levels, C] by the same names: bands in samples of [0, 1], motion in luma samples and logits."""
+    """values: real numbers [F, h, w, C] in row order, of the four bands and of "motion", in units of their steps.
+    steps: what a symbol is multiplied with, [levels, C] by the same names: bands in samples of [0, 1], motion in luma
+    samples and logits."""
 
-    symbols: dict[str, Tensor]
+    values: dict[str, Tensor]
     steps: dict[str, Tensor]
+
+    @property
+    def symbols(self) -> dict[str, Tensor]:
+        """The integers that the values round to, as floats."""
+        return {name: values.round() for name, values in self.values.items()}
 
 
 def pad_planes(planes: Sequence[Tensor]) -> tuple[Tensor, ...]:
@@ -139,11 +145,11 @@ class _ClosedLoop:
         self.planes, self.intervals, self.steps, self.peak = planes, intervals, steps, peak
         device = planes[0].device
         height, width = motion.shape[1:3]
-        self.symbols = {
+        self.values = {
             name: torch.zeros(intervals.frames, height << index, width << index, channels, device=device)
             for index, (name, channels) in enumerate(zip(BANDS, BAND_CHANNELS, strict=True))
         }
-        self.symbols[MOTION] = (motion / motion.new_tensor(MOTION_STEPS)).round() + 0.0  # no negative zeros
+        self.values[MOTION] = (motion / motion.new_tensor(MOTION_STEPS)).round() + 0.0  # no negative zeros
         self.decoded: dict[int, Picture] = {}
         self.chunk = max(1, CHUNK_PIXELS // (height * width * STRIDE**2))
 
@@ -158,7 +164,7 @@ class _ClosedLoop:
                 for first in range(0, len(rows), self.chunk):
                     self._code(rows[first : first + self.chunk])
             self.decoded = {row_of[high]: self.decoded[row_of[high]]}
-        return WarmStart(self.symbols, self.steps)
+        return WarmStart(self.values, self.steps)
 
     def _code(self, rows: list[int]) -> None:
         """Quantises what the prediction of rows of one level misses, and keeps the result as a reference."""
@@ -170,10 +176,9 @@ class _ClosedLoop:
         bands = analyse(luma, chroma)
         for name, band in bands.items():
             step = self.steps[name][level].to(band)
-            symbols = band / step
-            symbols = torch.where(symbols.abs() < DEAD_ZONE, 0.0, symbols.round())
-            self.symbols[name][rows] = symbols
-            bands[name] = symbols * step
+            values = F.softshrink(band / step, SHRINKAGE)
+            self.values[name][rows] = values
+            bands[name] = values.round() * step
         luma, chroma = synthesise(bands)
         if predicted is not None:
             luma, chroma = luma + predicted[0], chroma + predicted[1]
@@ -184,7 +189,7 @@ class _ClosedLoop:
         level, first = intervals.level[rows[0]], intervals.reference0[rows[0]]
         if first == NONE:
             return None
-        motion = (self.symbols[MOTION][rows] * self.steps[MOTION][level].to(self.symbols[MOTION])).movedim(-1, 1)
+        motion = (self.values[MOTION][rows] * self.steps[MOTION][level].to(self.values[MOTION])).movedim(-1, 1)
         before = warp_picture(self._references([intervals.reference0[row] for row in rows]), motion[:, :2])
         if level == 0:
             return before

@@ -15,7 +15,7 @@ class MotionProfile:
     blocks: int
     network_share: float = 0.04
     bits_per_weight: float = 3.0
-    key_interval: int = 32
+    key_interval: int = 64
 
 
 @dataclass(frozen=True, kw_only=True)

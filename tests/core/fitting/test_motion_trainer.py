@@ -105,7 +105,7 @@ def test_a_correction_of_the_rate_changes_steps_and_no_picture(
 
     before = unrounded()
     pictures, motion = rendered(before), before.grids["motion"].clone()
-    fresh._correct(1.0)
+    fresh._correct()
     after = unrounded()
     for old, new in zip(pictures, rendered(after), strict=True):
         assert float((old - new).square().mean()) < 1e-5
