@@ -31,7 +31,7 @@ from nvrc_core.representation.motion_wavelet import MotionWavelet
 ADAM_BETAS = (0.9, 0.99)
 # The rate is brought to its target a few times: each time training has to get used to other steps.
 CORRECTIONS = (0.35, 0.65, 0.85)
-TOLERANCE = 0.03  # octaves of the rate
+TOLERANCE = (-0.06, 0.02)  # octaves of the rate: finer steps bring more bits than one sees at once
 MAX_CORRECTION = 1.0  # octaves of the steps
 RATE_EXPONENT = 1.1  # octaves of rate in an octave of all steps, about
 
@@ -117,12 +117,14 @@ class MotionTrainer:
 
     def run(self, on_progress: Callable[[FitProgress], None]) -> Fitted:
         """All steps; the hard-rounded end state."""
-        start = time.monotonic()
         order = self._order()
-        corrections = {round(self.steps * progress) for progress in CORRECTIONS}
+        corrections = {round(self.steps * progress) for progress in CORRECTIONS} - {0}
         self._settle(order)
+        self._correct()
+        self._measure_curvature(order)
+        start = time.monotonic()
         for step in range(self.steps):
-            if step == 0 or step in corrections:
+            if step in corrections:
                 self._correct()
                 self._measure_curvature(order)
             quality_db = self._step(step, next(order))
@@ -247,7 +249,7 @@ class MotionTrainer:
         if self.target_bits is None:
             return
         excess = math.log2(bits / self.target_bits)
-        if abs(excess) < TOLERANCE:
+        if TOLERANCE[0] < excess < TOLERANCE[1]:
             return
         low, high = QUALITY_WEIGHT_BOUNDS
         wanted = min(MAX_CORRECTION, max(-MAX_CORRECTION, excess / RATE_EXPONENT))
