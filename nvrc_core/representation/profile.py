@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from nvrc_core.representation.intervals import KEY_INTERVAL
+
 
 @dataclass(frozen=True, kw_only=True)
 class MotionProfile:
@@ -15,7 +17,7 @@ class MotionProfile:
     blocks: int
     network_share: float = 0.04
     bits_per_weight: float = 3.0
-    key_interval: int = 64
+    key_interval: int = KEY_INTERVAL
 
 
 @dataclass(frozen=True, kw_only=True)
