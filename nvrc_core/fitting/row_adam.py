@@ -9,11 +9,13 @@ EPSILON = 1e-12
 
 
 class RowAdam:
-    """Kingma and Ba, "Adam", 2015, with two changes for grids [F, h, w, C].
+    """Kingma and Ba, "Adam", 2015, with three changes for grids [F, h, w, C].
 
     Rows that a step leaves out stand still: their momentum would carry them on without a gradient. And the second
     moment is one number for a channel of all rows of a `level`: single values of a sparse grid see too few gradients
-    for one of their own, while frames that others are predicted from see far larger ones.
+    for one of their own, while frames that others are predicted from see far larger ones. As gradients of some values are then a hundred times
+    the root mean square, no value moves by more than the rate: such steps overshoot, and what is predicted from there
+    follows.
     """
 
     def __init__(self, grids: Mapping[str, Tensor], levels: Tensor, betas: tuple[float, float]) -> None:
@@ -42,7 +44,7 @@ class RowAdam:
 
     @torch.no_grad()
     def step(self, rows: Tensor, gradients: Mapping[str, Tensor], rate: float) -> None:
-        """Moves the rows; `rate`: about the change of a value whose gradients agree."""
+        """Moves the rows; `rate`: the change of a value whose gradients agree, and the most that any value moves."""
         momentum, memory = self._betas
         levels = self._levels[rows]
         members = torch.bincount(levels, minlength=len(self._level_visits))
@@ -59,4 +61,5 @@ class RowAdam:
             now /= members.clamp_min(1).unsqueeze(1)
             second[visited] = second[visited].lerp(now[visited], 1 - memory)
             scale = (second / second_bias).sqrt_().add_(EPSILON)[levels][:, None, None]
-            self.grids[name].index_add_(0, rows, first / (first_bias * scale), alpha=-rate)
+            move = (first / (first_bias * scale)).clamp_(-1, 1)
+            self.grids[name].index_add_(0, rows, move, alpha=-rate)

@@ -12,7 +12,7 @@ NONE = -1
 SUBTREE_LEVELS = 3
 """Levels of the subtrees that are trained in one step; the frames above them come along as ancestors."""
 
-KEY_INTERVAL = 64
+KEY_INTERVAL = 48
 
 
 def default_keys(frames: int, interval: int = KEY_INTERVAL) -> tuple[int, ...]:
