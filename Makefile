@@ -8,7 +8,7 @@ CPU_TORCH ?= torch==2.13.0
 CLIPS ?= tests/data/bunny_176x144_32f.mkv
 DEMO_CLIP := tests/data/bunny_176x144_32f.mkv
 
-.PHONY: install demo test lint bench bench-pocket bench-studio gpu clean
+.PHONY: install demo test lint bench bench-pocket bench-studio ablations gpu clean
 
 install: $(VENV)/installed
 
@@ -42,6 +42,10 @@ bench-pocket: install
 	@mkdir -p build
 	$(BIN)/nvrc bench $(CLIPS) --suite pocket -o build/pocket.json --baseline docs/benchmarks/pocket.json \
 		--html build/pocket.html --markdown build/pocket.md -y
+
+# What each main ingredient gives: fits without it. CLIPS are files.
+ablations: install
+	$(BIN)/python -m nvrc_core.evaluation.ablation $(CLIPS)
 
 clean:
 	rm -rf $(VENV) build dist .pytest_cache .hypothesis .ruff_cache

@@ -6,16 +6,17 @@ import torch
 from torch import Tensor
 
 EPSILON = 1e-12
+MOST_RATES = 1.0  # that a value moves at once
 
 
 class RowAdam:
     """Kingma and Ba, "Adam", 2015, with three changes for grids [F, h, w, C].
 
-    Rows that a step leaves out stand still: their momentum would carry them on without a gradient. And the second
-    moment is one number for a channel of all rows of a `level`: single values of a sparse grid see too few gradients
-    for one of their own, while frames that others are predicted from see far larger ones. As gradients of some values are then a hundred times
-    the root mean square, no value moves by more than the rate: such steps overshoot, and what is predicted from there
-    follows.
+    Rows that a step leaves out stand still: their momentum would carry them on without a gradient. The second moment is
+    one number for a channel of all rows of a `level`: single values of a sparse grid see too few gradients for one of
+    their own, while frames that others are predicted from see far larger ones. And as gradients of some values are then
+    a hundred times the root mean square, no value moves by more than the rate: such steps overshoot, and whatever is
+    predicted from there follows.
     """
 
     def __init__(self, grids: Mapping[str, Tensor], levels: Tensor, betas: tuple[float, float]) -> None:
@@ -61,5 +62,5 @@ class RowAdam:
             now /= members.clamp_min(1).unsqueeze(1)
             second[visited] = second[visited].lerp(now[visited], 1 - memory)
             scale = (second / second_bias).sqrt_().add_(EPSILON)[levels][:, None, None]
-            move = (first / (first_bias * scale)).clamp_(-1, 1)
+            move = (first / (first_bias * scale)).clamp_(-MOST_RATES, MOST_RATES)
             self.grids[name].index_add_(0, rows, move, alpha=-rate)
