@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from fractions import Fraction
+from itertools import pairwise
 from typing import Annotated, Any
 
 import typer
@@ -63,8 +64,10 @@ def _shape_lines(shape: dict[str, Any]) -> Iterator[tuple[str, str]]:
         return
     keys = shape["keys"]
     listed = [str(key) for key in keys[:LISTED_KEYS]] + ["..."] * (len(keys) > LISTED_KEYS)
-    yield "  keys", f"{len(keys)} of {keys[-1] + 1} frames: {', '.join(listed)}"
-    yield "  network", f"{shape['channels']} channels, {shape['blocks']} blocks"
+    apart = f", at most {max(after - key for key, after in pairwise(keys))} apart" if len(keys) > 1 else ""
+    yield "  keys", f"{len(keys)} of {keys[-1] + 1} frames{apart}: {', '.join(listed)}"
+    blocks = f"{shape['blocks']} block" + "s" * (shape["blocks"] != 1)
+    yield "  network", f"{shape['channels']} channels, {blocks}"
 
 
 def _colour(tags: dict[str, Any]) -> str:

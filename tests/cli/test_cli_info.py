@@ -40,8 +40,8 @@ def test_wavelets_as_json(nvrc, tmp_path):
     ("keys", "listed"),
     [
         ((0,), "1 of 1 frames: 0"),
-        ((0, 32, 48), "3 of 49 frames: 0, 32, 48"),
-        (tuple(range(20)), "20 of 20 frames: 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, ..."),
+        ((0, 32, 48), "3 of 49 frames, at most 32 apart: 0, 32, 48"),
+        (tuple(range(20)), "20 of 20 frames, at most 1 apart: 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, ..."),
     ],
 )
 def test_wavelets_in_words(nvrc, tmp_path, keys, listed):
