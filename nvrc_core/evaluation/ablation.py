@@ -109,7 +109,7 @@ def _curvature() -> AbstractContextManager:
 
 
 def _bounded_moves() -> AbstractContextManager:
-    return patch.object(row_adam, "MOST_RATES", math.inf)
+    return patch.object(row_adam, "MAX_MOVE", math.inf)
 
 
 INGREDIENTS: dict[str, Callable[[], AbstractContextManager]] = {

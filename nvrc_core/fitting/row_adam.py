@@ -6,7 +6,8 @@ import torch
 from torch import Tensor
 
 EPSILON = 1e-12
-MOST_RATES = 1.0  # that a value moves at once
+MAX_MOVE = 1.0
+"""Of a value in one step, in units of the rate."""
 
 
 class RowAdam:
@@ -62,5 +63,5 @@ class RowAdam:
             now /= members.clamp_min(1).unsqueeze(1)
             second[visited] = second[visited].lerp(now[visited], 1 - memory)
             scale = (second / second_bias).sqrt_().add_(EPSILON)[levels][:, None, None]
-            move = (first / (first_bias * scale)).clamp_(-MOST_RATES, MOST_RATES)
+            move = (first / (first_bias * scale)).clamp_(-MAX_MOVE, MAX_MOVE)
             self.grids[name].index_add_(0, rows, move, alpha=-rate)
