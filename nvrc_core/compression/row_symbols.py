@@ -23,13 +23,18 @@ class RowSymbols:
     rows: Tensor
 
 
-def context_symbols(grid: Tensor, rows: Tensor, intervals: Intervals) -> Tensor:
-    """The symbols of each row's context row from a whole grid [T, H, W, C]; zero where it has none."""
-    context = torch.tensor(intervals.context, device=grid.device)[rows.to(grid.device)]
-    return grid[context.clamp_min(0)] * (context >= 0).to(grid.dtype).view(-1, 1, 1, 1)
+def context_symbols(grid: Tensor, rows: Tensor, context: Tensor) -> Tensor:
+    """The symbols of each row's context row from a whole grid [T, H, W, C]; zero where it has none (-1).
+
+    `context`: the context row of every row, int64 [T], on the grid's device, as `rows` [N] are.
+    """
+    of_rows = context[rows]
+    return grid[of_rows.clamp_min(0)] * (of_rows >= 0).to(grid.dtype).view(-1, 1, 1, 1)
 
 
 def rows_of(grids: Mapping[str, Tensor], rows: Tensor, intervals: Intervals) -> RowSymbols:
     """Some rows of whole grids, with their context."""
-    contexts = {name: context_symbols(grid.detach().round(), rows, intervals) for name, grid in grids.items()}
+    device = next(iter(grids.values())).device
+    context, places = torch.tensor(intervals.context, device=device), rows.to(device)
+    contexts = {name: context_symbols(grid.detach().round(), places, context) for name, grid in grids.items()}
     return RowSymbols({name: grid[rows] for name, grid in grids.items()}, contexts, rows)

@@ -28,7 +28,7 @@ from nvrc_core.compression.band_prior import BandPrior
 from nvrc_core.compression.motion_prior import MotionPrior
 from nvrc_core.config import EncodeConfig
 from nvrc_core.encode import EncodeResult, encode
-from nvrc_core.fitting import motion_fit, row_adam
+from nvrc_core.fitting import motion_fit, motion_trainer, row_adam
 from nvrc_core.fitting.motion_trainer import MotionTrainer
 from nvrc_core.fitting.row_adam import RowAdam
 from nvrc_core.fitting.warm_start import MOTION, WarmStart
@@ -99,7 +99,7 @@ def _first_priors() -> Iterator[None]:
         for name in ("INITIAL_CLASS_WEIGHTS", "INITIAL_OUTER_WEIGHTS", "INITIAL_MEAN_WEIGHTS"):
             nothing = (torch.tensor(getattr(band_prior, name)) * 0).tolist()
             stack.enter_context(patch.object(band_prior, name, nothing))
-        stack.enter_context(patch.object(MotionTrainer, "_settle", lambda self, order: None))
+        stack.enter_context(patch.object(motion_trainer, "settle", lambda scheme, side, *_: side))
         yield
 
 

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from nvrc_core.compression.quantise import round_through
+from nvrc_core.compression.row_symbols import context_symbols
 from nvrc_core.compression.scheme import Scheme, Symbols
 from nvrc_core.compression.side_information import (
     STEPS_PER_OCTAVE,
@@ -24,6 +25,7 @@ from nvrc_core.fitting.losses import Distortion, psnr_yuv_db
 from nvrc_core.fitting.motion_recipe import MotionRecipe
 from nvrc_core.fitting.rate_control import QUALITY_WEIGHT_BOUNDS
 from nvrc_core.fitting.row_adam import RowAdam
+from nvrc_core.fitting.settling import settle
 from nvrc_core.fitting.trainer import Fitted
 from nvrc_core.fitting.warm_start import WarmStart
 from nvrc_core.representation.motion_wavelet import MotionWavelet
@@ -35,8 +37,7 @@ TOLERANCE = (-0.06, 0.02)  # octaves of the rate: finer steps bring more bits th
 MAX_CORRECTION = 1.0  # octaves of the steps
 RATE_EXPONENT = 1.1  # octaves of rate in an octave of all steps, about
 
-# Before the fit, side information settles on the symbols of the warm start.
-SETTLING_STEPS, SETTLING_RATE = 40, 0.7  # index units a step
+SETTLING_STEPS = 40  # before the fit, on the symbols of the warm start
 MAX_STEP_RATE = 0.05  # indices an optimiser step: the next index changes whole pictures, which takes time to mend
 CURVATURE_SETS = 4  # at most, for an estimate
 STEPS_A_CURVATURE_SET = 64  # of the fit, so that estimates take a small share of a short one
@@ -191,24 +192,11 @@ class MotionTrainer:
     # -- before and between steps -------------------------------------------------------------------------
 
     def _settle(self, order: Iterator[Tensor]) -> None:
-        """Fits the priors of grids to the symbols that the fit starts from, which takes no pictures and little time:
-        first values that are typical cost a tenth of the rate, and a fit would begin by saving these bits on symbols.
-        """
-        specs = self.scheme.side_specs
-        units = torch.cat([torch.full(spec.shape, _settles(spec)).flatten() for spec in specs]).to(self.side)
-        side = (self.side.detach() * self._side_units).requires_grad_()
-        optimiser = torch.optim.Adam([side], lr=SETTLING_RATE)
-        for step in range(SETTLING_STEPS):
-            optimiser.param_groups[0]["lr"] = SETTLING_RATE * (1 - step / SETTLING_STEPS)
-            rows = next(order)
-            symbols = {name: grid[rows].round() for name, grid in self.grids.grids.items()}
-            bits = self.scheme.row_bits(symbols, self._context_symbols(rows), rows, split_side(specs, side))
-            optimiser.zero_grad(set_to_none=True)
-            (bits * self._weights[rows]).sum().backward()
-            side.grad *= units
-            optimiser.step()
+        specs, grids = self.scheme.side_specs, self.grids.grids
+        side = split_side(specs, self.side.detach() * self._side_units)
+        settled = settle(self.scheme, side, grids, self._context, order, self._weights, SETTLING_STEPS)
         with torch.no_grad():
-            self.side.copy_(side / self._side_units)
+            self.side.copy_(join_side(specs, settled) / self._side_units)
 
     def _measure_curvature(self, order: Iterator[Tensor]) -> None:
         """See `curvature`: of the distortion, without lambda."""
@@ -281,9 +269,7 @@ class MotionTrainer:
 
     def _context_symbols(self, rows: Tensor) -> dict[str, Tensor]:
         """Rounded symbols of each row's context row; zero where it has none."""
-        context = self._context[rows]
-        known = (context >= 0).float().view(-1, 1, 1, 1)
-        return {name: grid[context.clamp_min(0)].round() * known for name, grid in self.grids.grids.items()}
+        return {name: context_symbols(grid, rows, self._context).round() for name, grid in self.grids.grids.items()}
 
     @torch.no_grad()
     def hard_rounded(self) -> Symbols:
@@ -292,8 +278,3 @@ class MotionTrainer:
         layers = (self.layers / step_size(self.scheme.layer_prior.step_indices(side))).round()
         grids = {name: grid.round() for name, grid in self.grids.grids.items()}
         return Symbols({name: value.clone() for name, value in side.items()}, layers, grids)
-
-
-def _settles(spec: SideSpec) -> float:
-    """1 for side information that says how symbols are coded, 0 for what says what they, or layers, mean."""
-    return float(spec.group.startswith(("band.", "motion.")) and not spec.group.endswith("step"))
