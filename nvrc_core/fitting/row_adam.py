@@ -6,8 +6,9 @@ import torch
 from torch import Tensor
 
 EPSILON = 1e-12
-MAX_MOVE = 1.0
-"""Of a value in one step, in units of the rate."""
+MAX_MOVE = 4.0
+"""Of a value in one step, in units of the rate. Less takes so much from rare large gradients that many small ones of the
+other sign win, and symbols come to rest elsewhere than where the loss is lowest."""
 
 
 class RowAdam:
@@ -16,8 +17,8 @@ class RowAdam:
     Rows that a step leaves out stand still: their momentum would carry them on without a gradient. The second moment is
     one number for a channel of all rows of a `level`: single values of a sparse grid see too few gradients for one of
     their own, while frames that others are predicted from see far larger ones. And as gradients of some values are then
-    a hundred times the root mean square, no value moves by more than the rate: such steps overshoot, and whatever is
-    predicted from there follows.
+    a hundred times the root mean square, no value moves by more than MAX_MOVE rates: such steps overshoot, and whatever
+    is predicted from there follows.
     """
 
     def __init__(self, grids: Mapping[str, Tensor], levels: Tensor, betas: tuple[float, float]) -> None:
@@ -46,7 +47,7 @@ class RowAdam:
 
     @torch.no_grad()
     def step(self, rows: Tensor, gradients: Mapping[str, Tensor], rate: float) -> None:
-        """Moves the rows; `rate`: the change of a value whose gradients agree, and the most that any value moves."""
+        """Moves the rows; `rate`: about the change of a value whose gradients agree."""
         momentum, memory = self._betas
         levels = self._levels[rows]
         members = torch.bincount(levels, minlength=len(self._level_visits))
