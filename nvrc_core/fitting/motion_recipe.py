@@ -15,10 +15,10 @@ class MotionRecipe:
     `visits`: how often a frame that is no key is trained on, in the mean; `min_steps`: at least so many optimiser
     steps. `hard_share`: the share of the steps, at the end, in which the rate sees rounded values as well.
     `grid_rate`: steps (of quantisation) that a symbol moves in an optimiser step whose gradients agree; `layer_rate`:
-    peak learning rate of the network. `layer_bits`: what a weight costs at first. How far side information can move in a whole fit:
-    `step_travel` and `prior_travel` are those of step indices of grids and of their priors, which are settled before,
-    `layer_step_travel` and `layer_prior_travel` those of the network. `warm_up`: share of the fit over which learning
-    rates rise.
+    peak learning rate of the network. `layer_bits`: what a weight costs at first. How far side information can move in
+    a whole fit: `step_travel` and `prior_travel` are those of step indices of grids and of their priors, which are
+    settled before, `layer_step_travel` and `layer_prior_travel` those of the network. `warm_up`: share of the fit over
+    which learning rates rise.
     """
 
     visits: float

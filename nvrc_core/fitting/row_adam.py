@@ -7,8 +7,8 @@ from torch import Tensor
 
 EPSILON = 1e-12
 MAX_MOVE = 4.0
-"""Of a value in one step, in units of the rate. Less takes so much from rare large gradients that many small ones of the
-other sign win, and symbols come to rest elsewhere than where the loss is lowest."""
+"""Of a value in one step, in units of the rate. Less takes so much from rare large gradients that many small ones of
+the other sign win, and symbols come to rest elsewhere than where the loss is lowest."""
 
 
 class RowAdam:
