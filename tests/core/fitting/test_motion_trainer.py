@@ -50,7 +50,7 @@ def trainer(planes: list[torch.Tensor], start: WarmStart, steps: int) -> MotionT
         SCHEME,
         planes,
         start,
-        MotionRecipe(visits=0, min_steps=steps, grid_rate=0.02),
+        MotionRecipe(visits=0, min_steps=steps, grid_rate=0.03),
         target_bits=None,
         quality_weight=QUALITY_WEIGHT,
         distortion=DISTORTION,
