@@ -49,7 +49,7 @@ MAX_MEAN_EIGHTHS = 2**14 - 1
 OWN_SHARE = 0.25
 
 # Where a fit starts: what fits to the first symbols of five clips at three rates came to in the mean, for keys and for
-# other rows (`evaluation/first_priors.py`). They differ little from clip to clip.
+# other rows; `evaluation/first_priors.py` does the same for any clips. They differ little from clip to clip.
 INITIAL_CLASS_WEIGHTS = ((16.0, 26.0, 24.0, 5.0, 24.0, 22.0), (20.0, 28.0, 29.0, 9.0, 25.0, 27.0))
 INITIAL_OUTER_WEIGHTS = (
     ((5.0, 6.0, 14.0, 7.0), (5.0, 3.0, 11.0, 5.0), (2.0, 2.0, 9.0, 3.0), (2.0, 2.0, 9.0, 3.0)),
