@@ -33,6 +33,7 @@ from nvrc_core.compression.quantise import clamp_inward, clamp_through, floor_th
 from nvrc_core.compression.rate import scale_index_of, symbol_bits
 from nvrc_core.compression.row_symbols import RowSymbols, rows_of
 from nvrc_core.compression.side_information import SCALES_PER_STEP, STEPS_PER_OCTAVE, SideSpec, SideValues
+from nvrc_core.constants import indices, look_up
 from nvrc_core.representation.base import ParameterSpec
 from nvrc_core.representation.intervals import Intervals
 
@@ -96,12 +97,10 @@ class BandPrior:
         self.intervals = intervals
         self._by_name = {spec.name: spec for spec in specs}
         self._parent = {spec.name: parent.name for parent, spec in pairwise(specs)}
-        self._context = torch.tensor(intervals.context)
-        self._level = torch.tensor(intervals.level)
         # Statistics follow levels, but the first key is predicted from nothing, unlike the others.
-        self._group = torch.tensor([level + (row > 0) for row, level in enumerate(intervals.level)])
-        self._kind = self._level.clamp(max=1)  # keys and others have weights of their own
-        groups, kinds = int(self._group.max()) + 1, int(self._kind.max()) + 1
+        self._group = tuple(level + (row > 0) for row, level in enumerate(intervals.level))
+        self._kind = tuple(min(level, 1) for level in intervals.level)  # keys and others have weights of their own
+        groups, kinds = max(self._group) + 1, max(self._kind) + 1
         self.side_specs = (
             *(SideSpec(f"{spec.name}.step", "band.step", (intervals.levels, spec.shape[3])) for spec in specs),
             *(SideSpec(f"{spec.name}.scale", "band.scale", (groups, spec.shape[3])) for spec in specs),
@@ -116,7 +115,7 @@ class BandPrior:
     def step_indices(self, side: SideValues, spec: ParameterSpec, rows: slice | Tensor = slice(None)) -> Tensor:
         """The step index of every value of some rows of a band: [N, 1, 1, C]."""
         steps = side[f"{spec.name}.step"]
-        return steps[self._level.to(steps.device)[rows]][:, None, None]
+        return steps[indices(self.intervals.level, steps)[rows]][:, None, None]
 
     def batches(self) -> Iterator[Batch]:
         """Key by key, each the context of the next; then level by level. In there band by band, phase by phase."""
@@ -170,6 +169,7 @@ class BandPrior:
         grids = {spec.name: grids[spec.name].float().cpu() for spec in self.specs}
         side["band.offset"] = grids[self.specs[0].name][0, ..., :LOW_PASSES].mean((0, 1)).round()
         rows = self._all_rows(grids)
+        group = torch.tensor(self._group)
         for spec in self.specs:
             surroundings = self._surroundings(spec.name, rows, side)
             planes = to_planes(rows.symbols[spec.name] - (0 if surroundings.offset is None else surroundings.offset))
@@ -177,8 +177,8 @@ class BandPrior:
             for phase in _occupied_phases(spec):
                 activity = self._activity(spec.name, phase, surroundings, side)
                 normal = own_values(planes, phase, spec.shape[1:3]) / torch.exp(SCALE_LOG_STEP * activity)
-                squares.index_add_(0, self._group, normal.square().sum((1, 2)))
-            count = torch.bincount(self._group)[:, None] * (spec.shape[1] * spec.shape[2])
+                squares.index_add_(0, group, normal.square().sum((1, 2)))
+            count = torch.bincount(group)[:, None] * (spec.shape[1] * spec.shape[2])
             side[f"{spec.name}.scale"] = scale_index_of((squares / count).sqrt())
         return side
 
@@ -197,7 +197,7 @@ class BandPrior:
         return rows_of(bands, torch.arange(self.intervals.frames), self.intervals)
 
     def _surroundings(self, name: str, rows: RowSymbols, side: SideValues) -> _Surroundings:
-        symbols, context, index = round_through(rows.symbols[name]), rows.context[name], rows.rows.cpu()
+        symbols, context, index = round_through(rows.symbols[name]), rows.context[name], rows.rows
         offset, parent = None, None
         if name in self._parent:
             above = self._parent[name]
@@ -207,7 +207,8 @@ class BandPrior:
             parent = magnitudes, grid_cross_sum(magnitudes)
         else:  # The first key's low-pass symbols lie around an offset; all predictions are about what is left.
             offset = F.pad(side["band.offset"], (0, symbols.shape[3] - LOW_PASSES))
-            context = context - offset.detach() * (self._context[index] == 0).to(offset).view(-1, 1, 1, 1)
+            follows = (look_up(self.intervals.context, index) == 0).to(offset)
+            context = context - offset.detach() * follows.view(-1, 1, 1, 1)
             offset = offset * (index == 0).to(offset).view(-1, 1, 1, 1)
             symbols = symbols - offset
         planes = to_planes(symbols.clamp(-MAX_MAGNITUDE, MAX_MAGNITUDE))
@@ -221,12 +222,13 @@ class BandPrior:
         )
 
     def _predict(self, name: str, phase: int, around: _Surroundings, side: SideValues) -> Prediction:
-        kind, group = self._kind[around.rows], self._group[around.rows]
+        kind, group = look_up(self._kind, around.rows), look_up(self._group, around.rows)
         bias = side[f"{name}.scale"][group] + side["band.phase"][kind, phase][:, None]
         scale = bias[:, None, None] + self._activity(name, phase, around, side)
         mean = torch.zeros_like(scale)
         if KNOWN[phase]:
-            weights = side["band.mean"][kind][:, self._orientations(name), FIRST_WEIGHT[phase] :]  # [N, C, classes]
+            orientations = indices(self._orientations(name), kind)
+            weights = side["band.mean"][kind][:, orientations, FIRST_WEIGHT[phase] :]  # [N, C, classes]
             size = self._by_name[name].shape[1:3]
             for index, difference in enumerate(KNOWN[phase]):
                 mean = mean + weights[:, None, None, :, index] * neighbour_sum(around.symbols, phase, difference, size)
@@ -238,7 +240,7 @@ class BandPrior:
 
     def _activity(self, name: str, phase: int, around: _Surroundings, side: SideValues) -> Tensor:
         """The part of the scale index that known magnitudes make, [N, h, w, C]."""
-        kind, size = self._kind[around.rows], self._by_name[name].shape[1:3]
+        kind, size = look_up(self._kind, around.rows), self._by_name[name].shape[1:3]
         start = FIRST_WEIGHT[phase]
         classes = [neighbour_sum(around.magnitudes, phase, difference, size) for difference in KNOWN[phase]]
         outer = [
@@ -249,18 +251,16 @@ class BandPrior:
         weights = torch.cat([side["band.neighbours"][:, start : start + len(classes)], side["band.outer"][:, phase]], 1)
         weights = clamp_inward(weights, 0, MAX_WEIGHT)[kind][:, :, None, None, None]
         total = sum(weight * sums for weight, sums in zip(weights.unbind(1), [*classes, *outer], strict=False))
-        slopes = [
-            0 if orientation == 0 else 1 + self.specs.index(self._by_name[name])
-            for orientation in self._orientations(name)
-        ]
-        slope = side["band.slope"][kind][:, slopes][:, None, None]
+        of_details = 1 + self.specs.index(self._by_name[name])
+        slopes = tuple(of_details if orientation else 0 for orientation in self._orientations(name))
+        slope = side["band.slope"][kind][:, indices(slopes, kind)][:, None, None]
         return floor_through(slope * log_eighths(total + WEIGHT_ONE) / SLOPE_ONE)
 
-    def _orientations(self, name: str) -> list[int]:
+    def _orientations(self, name: str) -> tuple[int, ...]:
         """0 for low-pass channels, 1 to 3 for details."""
         low_passes = 0 if name in self._parent else LOW_PASSES
         details = self._by_name[name].shape[3] - low_passes
-        return [0] * low_passes + [1 + detail % (ORIENTATIONS - 1) for detail in range(details)]
+        return (0,) * low_passes + tuple(1 + detail % (ORIENTATIONS - 1) for detail in range(details))
 
 
 def _occupied_phases(spec: ParameterSpec) -> list[int]:

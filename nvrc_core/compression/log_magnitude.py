@@ -25,8 +25,8 @@ class _LogEighths(torch.autograd.Function):
     def forward(context: FunctionCtx, total: Tensor) -> Tensor:
         context.save_for_backward(total)
         view, shift = _VIEWS[total.dtype]
-        zero = torch.ones((), dtype=total.dtype).mul_(WEIGHT_ONE).view(view) >> shift
-        return ((total.view(view) >> shift) - zero.to(total.device)).to(total.dtype)
+        zero = int(torch.full((), WEIGHT_ONE, dtype=total.dtype).view(view)) >> shift
+        return ((total.view(view) >> shift) - zero).to(total.dtype)
 
     @staticmethod
     def backward(context: FunctionCtx, gradient: Tensor) -> Tensor:

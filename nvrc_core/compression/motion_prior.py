@@ -21,6 +21,7 @@ from nvrc_core.compression.quantise import clamp_inward, floor_through, round_th
 from nvrc_core.compression.rate import scale_index_of, symbol_bits
 from nvrc_core.compression.row_symbols import RowSymbols, rows_of
 from nvrc_core.compression.side_information import SCALES_PER_STEP, SideSpec, SideValues
+from nvrc_core.constants import constant, indices, look_up
 from nvrc_core.representation.base import ParameterSpec
 from nvrc_core.representation.intervals import Intervals
 
@@ -67,20 +68,12 @@ class MotionPrior:
         self.specs = (spec,)
         self.intervals = intervals
         self._name = spec.name
-        self._context = torch.tensor(intervals.context)
-        self._level = torch.tensor(intervals.level)
-        self._after = torch.tensor(
-            [
-                context == reference and level > 0
-                for context, reference, level in zip(
-                    intervals.context, intervals.reference0, intervals.level, strict=True
-                )
-            ]
+        self._after = tuple(
+            float(context == reference and level > 0)
+            for context, reference, level in zip(intervals.context, intervals.reference0, intervals.level, strict=True)
         )
-        coded = torch.ones(intervals.frames, CHANNELS)
-        coded[: len(intervals.keys), CHANNEL_GROUPS[0].stop :] = 0
-        coded[0] = 0
-        self._coded = coded
+        of_key = tuple(float(channel < CHANNEL_GROUPS[0].stop) for channel in range(CHANNELS))
+        self._coded = ((0.0,) * CHANNELS, *((1.0,) * CHANNELS if level else of_key for level in intervals.level[1:]))
         self.side_specs = (
             SideSpec("motion.step", "motion.step", (CHANNELS,)),
             SideSpec("motion.scale", "motion.scale", (intervals.levels, CHANNELS)),
@@ -107,8 +100,8 @@ class MotionPrior:
         """The prior of a group of channels in some cells, from the batches before it. Exact if all inputs are
         integers."""
         grid, (rows, y, x, channels) = grids[self._name], batch.index
-        index = torch.arange(self.intervals.frames)[rows]
-        context = self._context[index]
+        index = torch.arange(self.intervals.frames, device=grid.device)[rows]
+        context = look_up(self.intervals.context, index)
 
         def look(rows: Tensor, known: Tensor, down: int, right: int) -> Tensor:
             inside = (y + down >= 0) & (y + down < grid.shape[1]) & (x + right >= 0) & (x + right < grid.shape[2])
@@ -126,9 +119,9 @@ class MotionPrior:
     def bits(self, rows: RowSymbols, side: SideValues) -> dict[str, Tensor]:
         """Bits of motion, under its name, for each of the rows: [N]."""
         around, symbols = self._whole(rows), rows.symbols[self._name]
-        mean, scale = self._mean(around, side), self._scale(around, rows.rows.cpu(), side)
+        mean, scale = self._mean(around, side), self._scale(around, rows.rows, side)
         bits = symbol_bits(symbols, mean, scale, LAPLACE).sum((1, 2))
-        return {self._name: (bits * self._coded[rows.rows.cpu()].to(bits)).sum(1)}
+        return {self._name: (bits * constant(self._coded, bits)[rows.rows]).sum(1)}
 
     def total_bits(self, grids: Mapping[str, Tensor], side: SideValues) -> dict[str, Tensor]:
         """Bits of all motion, under its name."""
@@ -144,15 +137,17 @@ class MotionPrior:
         rows = self._all_rows(grids[self._name].float().cpu())
         around, symbols = self._whole(rows), rows.symbols[self._name]
         features = torch.stack(self._mean_features(around), -1)
+        coded_values = constant(self._coded, symbols)
         for channel in range(CHANNELS):
-            coded = self._coded[:, channel] > 0
+            coded = coded_values[:, channel] > 0
             weights = _least_absolute(features[coded][..., channel, :].flatten(0, 2), symbols[coded][..., channel])
             side["motion.mean"][channel] = (weights * MEAN_ONE).round().clamp(-MAX_VALUE, MAX_VALUE)
         expected = torch.exp(SCALE_LOG_STEP * self._activity(around, side))
         normal = (symbols - self._mean(around, side) / OFFSETS) / expected
         squares = torch.zeros_like(side["motion.scale"])
-        squares.index_add_(0, self._level, normal.square().mean((1, 2)) * self._coded)
-        counts = torch.zeros_like(squares).index_add_(0, self._level, self._coded)
+        levels = torch.tensor(self.intervals.level)
+        squares.index_add_(0, levels, normal.square().mean((1, 2)) * coded_values)
+        counts = torch.zeros_like(squares).index_add_(0, levels, coded_values)
         side["motion.scale"] = scale_index_of((squares / counts.clamp_min(1)).sqrt())
         return side
 
@@ -177,7 +172,7 @@ class MotionPrior:
     def _whole(self, rows: RowSymbols) -> _Around:
         """How to look around all cells."""
         symbols = round_through(rows.symbols[self._name]).clamp(-MAX_VALUE, MAX_VALUE)
-        expected = self._expected(rows.context[self._name].clamp(-MAX_VALUE, MAX_VALUE), rows.rows.cpu())
+        expected = self._expected(rows.context[self._name].clamp(-MAX_VALUE, MAX_VALUE), rows.rows)
         height, width = symbols.shape[1:3]
         padded, padded_expected = (F.pad(values, (0, 0, 1, 1, 1, 1)) for values in (symbols, expected))
         return _Around(
@@ -189,8 +184,8 @@ class MotionPrior:
         """What a context row's symbols [N, ..., 5] make expect, but for a factor. Things move on: the context
         row's motion to the side where the row lies is like the row's to its other reference, and opposite to the one
         to the context row."""
-        after = self._after[rows].to(context.device).view(-1, *[1] * (context.ndim - 1))
-        flow = torch.where(after, context[..., 2:4], -context[..., 0:2])
+        after = constant(self._after, context)[rows].view(-1, *[1] * (context.ndim - 1))
+        flow = torch.where(after > 0, context[..., 2:4], -context[..., 0:2])
         return torch.cat([-flow, flow, context[..., 4:]], -1)
 
     def _mean_features(self, around: _Around) -> list[Tensor]:
@@ -226,14 +221,15 @@ class MotionPrior:
             known,
             expected(0, 0).abs(),
         )
-        channels = list(GROUP_OF_CHANNEL)
+        channels = indices(GROUP_OF_CHANNEL, own)
         weights = clamp_inward(side["motion.weight"], 0, MAX_WEIGHT)[channels].unbind(1)
         total = sum(weight * value for weight, value in zip(weights, features, strict=True))
         return floor_through(side["motion.slope"][channels] * log_eighths(total + WEIGHT_ONE) / SLOPE_ONE)
 
     def _scale(self, around: _Around, rows: Tensor, side: SideValues) -> Tensor:
         activity = self._activity(around, side)
-        bias = side["motion.scale"][self._level[rows]].view(len(rows), *[1] * (activity.ndim - 2), CHANNELS)
+        bias = side["motion.scale"][look_up(self.intervals.level, rows)]
+        bias = bias.view(len(rows), *[1] * (activity.ndim - 2), CHANNELS)
         return clamp_inward(bias + activity, 0, SCALES - 1)
 
 

@@ -17,6 +17,7 @@ from torch import Tensor
 from torch.autograd.function import FunctionCtx
 
 from nvrc_core.compression.quantise import clamp_through
+from nvrc_core.constants import constant
 
 
 def symbol_bits(symbols: Tensor, mean_eighths: Tensor, scale_index: Tensor, family: int) -> Tensor:
@@ -34,7 +35,7 @@ def symbol_bits(symbols: Tensor, mean_eighths: Tensor, scale_index: Tensor, fami
         bits = -torch.log2(mass.clamp_min(0) + 1 / TOTAL)
     else:
         bits = _LaplaceBits.apply(*torch.broadcast_tensors(distance, index))
-    radius = torch.tensor(RADII, dtype=bits.dtype, device=bits.device)[index.detach().long()]
+    radius = constant(tuple(RADII), bits)[index.detach().long()]
     residual = (symbols - torch.floor(mean_eighths / OFFSETS)).detach()
     escaped = (residual < -radius - 0.5) | (residual > radius + 1.5)
     return bits + 8 * ESCAPE_BYTES * escaped

@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor
 
+from nvrc_core.constants import indices
 from nvrc_core.representation.intervals import Intervals
 
 
@@ -15,7 +15,7 @@ class RowSymbols:
 
     `symbols`: of the rows themselves; real values are allowed, and their bits are counted as they are, but predictions
     see them rounded, as a decoder would. `context`: of their context rows, integers; zero where there is none.
-    `rows`: the rows' numbers, [N].
+    `rows`: the rows' numbers, [N], on the same device.
     """
 
     symbols: Mapping[str, Tensor]
@@ -34,7 +34,7 @@ def context_symbols(grid: Tensor, rows: Tensor, context: Tensor) -> Tensor:
 
 def rows_of(grids: Mapping[str, Tensor], rows: Tensor, intervals: Intervals) -> RowSymbols:
     """Some rows of whole grids, with their context."""
-    device = next(iter(grids.values())).device
-    context, places = torch.tensor(intervals.context, device=device), rows.to(device)
-    contexts = {name: context_symbols(grid.detach().round(), places, context) for name, grid in grids.items()}
+    rows = rows.to(next(iter(grids.values())).device)
+    context = indices(intervals.context, rows)
+    contexts = {name: context_symbols(grid.detach().round(), rows, context) for name, grid in grids.items()}
     return RowSymbols({name: grid[rows] for name, grid in grids.items()}, contexts, rows)

@@ -11,11 +11,11 @@ from math import log, prod
 
 import torch
 from nvrc_formats.limits import MAX_SIDE_VALUE
-from nvrc_formats.tables import LAPLACE, OFFSETS, SCALE_LOG_STEP, SCALES
+from nvrc_formats.tables import LAPLACE, OFFSETS, SCALE_LOG_STEP
 from torch import Tensor
 
 from nvrc_core.compression.quantise import clamp_through, round_through
-from nvrc_core.compression.rate import matching_scale_index, symbol_bits
+from nvrc_core.compression.rate import matching_scale_index, scale_index_of, symbol_bits
 
 STEPS_PER_OCTAVE = 8  # a step index i stands for the step 2 ** (i / 8)
 SCALES_PER_STEP = log(2) / STEPS_PER_OCTAVE / SCALE_LOG_STEP  # scale indices that a step index is worth
@@ -86,12 +86,21 @@ class GroupPrior:
 
 def fit_group_priors(specs: Sequence[SideSpec], side: SideValues) -> dict[str, GroupPrior]:
     """The priors that match mean and deviation of each group's integers: the best two numbers need no training."""
+    return {
+        group: GroupPrior(int(mean_eighths), int(scale_index))
+        for group, (mean_eighths, scale_index) in _matching_priors(specs, side).items()
+    }
+
+
+@torch.no_grad()
+def _matching_priors(specs: Sequence[SideSpec], side: SideValues) -> dict[str, tuple[Tensor, Tensor]]:
+    """Mean in eighths and scale index by group, scalars of whole numbers that need not leave the device."""
     priors = {}
     for group in groups(specs):
-        values = torch.cat([side[spec.name].detach().flatten() for spec in specs if spec.group == group]).double()
-        mean_eighths = round(float(values.mean()) * OFFSETS)
-        scale = matching_scale_index(values - mean_eighths / OFFSETS)
-        priors[group] = GroupPrior(mean_eighths, min(SCALES - 1, round(scale)))
+        values = torch.cat([side[spec.name].flatten() for spec in specs if spec.group == group]).double()
+        mean_eighths = (values.mean() * OFFSETS).round()
+        deviation = (values - mean_eighths / OFFSETS).square().mean().sqrt()
+        priors[group] = mean_eighths, scale_index_of(deviation).round()
     return priors
 
 
@@ -105,7 +114,8 @@ def group_prior_fields(specs: Sequence[SideSpec], priors: Mapping[str, GroupPrio
 
 def side_bits(specs: Sequence[SideSpec], side: SideValues) -> Tensor:
     """Total bits of the side information (rounded values), without the raw root numbers."""
-    priors = fit_group_priors(specs, side)
-    means, scales = group_prior_fields(specs, priors)
-    values = join_side(specs, side)
-    return symbol_bits(values, means.to(values), scales.to(values), LAPLACE).sum()
+    priors, values = _matching_priors(specs, side), join_side(specs, side)
+    means, scales = (
+        torch.cat([priors[spec.group][field].to(values).expand(prod(spec.shape)) for spec in specs]) for field in (0, 1)
+    )
+    return symbol_bits(values, means, scales, LAPLACE).sum()

@@ -17,6 +17,9 @@ from collections.abc import Callable, Iterable, Mapping
 import torch
 from torch import Tensor
 
+from nvrc_core.fitting.row_adam import members_of
+from nvrc_core.fitting.training_sets import RowSet
+
 DISTANCE = 0.5
 """Symbols by which directions go: about as far as rounding does."""
 
@@ -24,38 +27,38 @@ SHARE = 0.75
 """Of the curvature that is found. All of it would hold symbols that bend less than the mean of their channel where they
 are; with a little less, those that are nearly undecided go on trying both sides."""
 
-Gradients = Callable[[Tensor, Mapping[str, Tensor]], Mapping[str, Tensor]]
-"""Of the distortion by symbols: of some rows [N], symbols [N, h, w, C] by name in, gradients alike out."""
+Gradients = Callable[[RowSet, Mapping[str, Tensor]], Mapping[str, Tensor]]
+"""Of the distortion by symbols: of N rows, symbols [N, h, w, C] by name in, gradients alike out."""
 
 
 def mean_curvature(
     gradients: Gradients,
     grids: Mapping[str, Tensor],
     groups: Iterable[tuple[str, ...]],
-    sets: Iterable[Tensor],
+    sets: Iterable[RowSet],
     levels: Tensor,
     weights: Tensor,
     draw: torch.Generator,
 ) -> dict[str, Tensor]:
     """The mean second derivative for each level and channel of `grids` [F, h, w, C], by name: [levels, C], at least 0.
 
-    `sets`: rows [N] to look at. `groups`: names that are changed at once; of kinds that are not alike, one alone would
+    `sets`: rows to look at. `groups`: names that are changed at once; of kinds that are not alike, one alone would
     drown the others. `levels` [F]. `weights` [F]: what the gradient of a row counts more in its sets than in all.
     """
     count = int(levels.max()) + 1
     sums = {name: grid.new_zeros(count, grid.shape[-1]) for name, grid in grids.items()}
     places = {name: grid.new_zeros(count, 1) for name, grid in grids.items()}
-    for rows in sets:
+    for seen in sets:
+        rows = seen.index
         symbols = {name: grid[rows].round() for name, grid in grids.items()}
-        here = gradients(rows, symbols)
+        here, of_level = gradients(seen, symbols), members_of(levels[rows], count)
         for names in groups:
             signs = {name: _signs(symbols[name], draw) for name in names}
-            there = gradients(rows, symbols | {name: symbols[name] + DISTANCE * signs[name] for name in names})
+            there = gradients(seen, symbols | {name: symbols[name] + DISTANCE * signs[name] for name in names})
             for name in names:
                 bends = ((there[name] - here[name]) * signs[name]).sum(dim=(1, 2)) / DISTANCE
-                sums[name].index_add_(0, levels[rows], bends / weights[rows].unsqueeze(1))
-                area = symbols[name].shape[1] * symbols[name].shape[2]
-                places[name].index_add_(0, levels[rows], places[name].new_full((len(rows), 1), area))
+                sums[name] += of_level @ (bends / weights[rows].unsqueeze(1))
+                places[name] += of_level.sum(dim=1, keepdim=True) * symbols[name][0, ..., 0].numel()
     return {name: (total / places[name].clamp_min(1)).clamp_min(0) * SHARE for name, total in sums.items()}
 
 

@@ -12,6 +12,7 @@ import torch
 from nvrc_formats.video import VideoFormat
 from torch import Tensor
 
+from nvrc_core.constants import constant
 from nvrc_core.evaluation.quality.psnr import YUV_WEIGHTS
 from nvrc_core.evaluation.quality.rgb import MATRICES, RgbConversion
 from nvrc_core.fitting.ms_ssim import ms_ssim
@@ -115,11 +116,11 @@ def plane_errors(rendered: Planes, wanted: Planes) -> Tensor:
 
 
 @torch.no_grad()
-def psnr_yuv_db(rendered: Planes, wanted: Planes) -> float:
-    """PSNR-YUV: 6:1:1 over planes, mean of per-frame decibels, on unrounded samples."""
-    return float(_weighted(-10 * torch.log10(plane_errors(rendered, wanted).clamp_min(1e-10))).mean())
+def psnr_yuv_db(rendered: Planes, wanted: Planes) -> Tensor:
+    """PSNR-YUV, a scalar: 6:1:1 over planes, mean of per-frame decibels, on unrounded samples."""
+    return _weighted(-10 * torch.log10(plane_errors(rendered, wanted).clamp_min(1e-10))).mean()
 
 
 def _weighted(errors: Tensor) -> Tensor:
     """[N, 3] to [N]: 6:1:1 over planes."""
-    return (errors * errors.new_tensor(YUV_WEIGHTS)).sum(dim=1)
+    return (errors * constant(YUV_WEIGHTS, errors)).sum(dim=1)

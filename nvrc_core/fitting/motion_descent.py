@@ -168,4 +168,4 @@ def _up(lattice: Tensor, size: tuple[int, int]) -> Tensor:
 
 def _matrices(lattice: Tensor, size: tuple[int, int]) -> tuple[Tensor, Tensor]:
     height, width = lattice.shape[-2:]
-    return interpolation_matrix(height, size[0]).to(lattice), interpolation_matrix(width, size[1]).to(lattice)
+    return interpolation_matrix(height, size[0], lattice), interpolation_matrix(width, size[1], lattice)

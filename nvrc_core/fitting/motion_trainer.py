@@ -3,6 +3,7 @@
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -26,7 +27,9 @@ from nvrc_core.fitting.motion_recipe import MotionRecipe
 from nvrc_core.fitting.rate_control import QUALITY_WEIGHT_BOUNDS
 from nvrc_core.fitting.row_adam import RowAdam
 from nvrc_core.fitting.settling import settle
+from nvrc_core.fitting.step_graphs import StepGraphs
 from nvrc_core.fitting.trainer import Fitted
+from nvrc_core.fitting.training_sets import RowSet, TrainingSets
 from nvrc_core.fitting.warm_start import WarmStart
 from nvrc_core.representation.motion_wavelet import MotionWavelet
 
@@ -46,9 +49,8 @@ STEPS_A_CURVATURE_SET = 64  # of the fit, so that estimates take a small share o
 class MotionTrainer:
     """Fits motion-compensated wavelets to one segment.
 
-    `planes`: integer samples [T, H, W] of Y, U, V on the device, at most `peak`. A step takes one set of frames that
-    references close (`Intervals.training_sets`) and all keys; what it sees of a frame is divided by the probability of
-    that, so that every step's loss is an estimate of the whole segment's: bits per luma pixel + lambda * distortion.
+    `planes`: integer samples [T, H, W] of Y, U, V on the device, at most `peak`. A step takes one set of frames
+    (`TrainingSets`); its loss is an estimate of the whole segment's: bits per luma pixel + lambda * distortion.
     """
 
     def __init__(
@@ -73,12 +75,8 @@ class MotionTrainer:
         self.pixels = planes[0].numel()
         self._times = torch.tensor(intervals.frame, device=self.device)
         self._context = torch.tensor(intervals.context, device=self.device)
-        keys = list(range(len(intervals.keys)))
-        sets = intervals.training_sets() or ((),)
-        self._sets = [torch.tensor([*keys, *rows], device=self.device) for rows in sets]
-        share = torch.tensor(intervals.visit_share(), device=self.device)
-        share[: len(keys)] = 1.0
-        self._weights = 1 / share  # [F]
+        self.sets = TrainingSets(intervals, self.device)
+        self._weights = self.sets.weights
         self.steps = recipe.steps_for(intervals.frames)
         self._draw = torch.Generator().manual_seed(seed)
         self._noise = torch.Generator(device=self.device).manual_seed(seed)
@@ -94,14 +92,19 @@ class MotionTrainer:
         self.side = (join_side(scheme.side_specs, side).to(self.device) / self._side_units).requires_grad_()
         self._optimiser = torch.optim.Adam(
             [
-                {"params": [self.layers], "lr": recipe.layer_rate, "peak": recipe.layer_rate},
-                {"params": [self.side], "lr": 1.0, "peak": 1.0},
+                {"params": [values], "lr": torch.zeros((), device=self.device), "peak": peak_rate}
+                for values, peak_rate in ((self.layers, recipe.layer_rate), (self.side, 1.0))
             ],
             betas=ADAM_BETAS,
             eps=1e-15,
-            foreach=True,
+            foreach=False,
+            capturable=self.device.type == "cuda",
         )
-        self._curvature: dict[str, Tensor] = {}
+        levels = intervals.levels
+        self._curvature = {name: grid.new_zeros(levels, grid.shape[-1]) for name, grid in self.grids.grids.items()}
+        # What changes from step to step is where a recorded step finds it.
+        self._rate, self._lambda = (torch.ones((), device=self.device) for _ in range(2))
+        self._graphs = StepGraphs(self.device, (self._noise,))
         self._bits = 0.0
 
     def _side_unit(self, spec: SideSpec) -> Tensor:
@@ -118,7 +121,8 @@ class MotionTrainer:
 
     def run(self, on_progress: Callable[[FitProgress], None]) -> Fitted:
         """All steps; the hard-rounded end state."""
-        order = self._order()
+        order = self.sets.order(self._draw)
+        self._lambda.fill_(self.quality_weight)
         corrections = {round(self.steps * progress) for progress in CORRECTIONS} - {0}
         self._settle(order)
         self._correct()
@@ -128,7 +132,7 @@ class MotionTrainer:
             if step in corrections:
                 self._correct()
                 self._measure_curvature(order)
-            quality_db = self._step(step, next(order))
+            quality_db = self.step(step, next(order))
             elapsed = time.monotonic() - start
             on_progress(
                 FitProgress(
@@ -147,21 +151,22 @@ class MotionTrainer:
     def _is_hard(self, step: int) -> bool:
         return step >= self.steps * (1 - self.recipe.hard_share)
 
-    def _order(self) -> Iterator[Tensor]:
-        """Every set once an epoch, in random order."""
-        while True:
-            for index in torch.randperm(len(self._sets), generator=self._draw):
-                yield self._sets[index]
-
-    def _step(self, step: int, rows: Tensor) -> float:
+    def step(self, step: int, seen: RowSet) -> float:
         """One optimiser step; the PSNR-YUV of its rows."""
-        hard, rate = self._is_hard(step), self.recipe.learning_rate(step / self.steps)
-        leaves = self.grids.leaves(rows)
+        hard = self._is_hard(step)
+        self._rate.fill_(self.recipe.learning_rate(step / self.steps))
+        for group in self._optimiser.param_groups:
+            torch.mul(self._rate, group["peak"], out=group["lr"])
+        return float(self._graphs.run((seen.rows, hard), partial(self.update, seen, hard)))
+
+    def update(self, seen: RowSet, hard: bool) -> Tensor:
+        """A step without what the host has to do for it."""
+        rows, leaves = seen.index, self.grids.leaves(seen.index)
         side = self._rounded_side()
         layers = self.layers / step_size(self.scheme.layer_prior.step_indices(side))
         rounded_layers = round_through(layers)
         symbols = {name: round_through(leaf) for name, leaf in leaves.items()}
-        rendered, wanted = self._rendered(rounded_layers, symbols, side, rows), self._wanted(rows)
+        rendered, wanted = self._rendered(rounded_layers, symbols, side, seen), self._wanted(rows)
         distortion = self._total(self.distortion(rendered, wanted), rows) + self._bending(leaves, rows)
 
         if hard:
@@ -171,19 +176,21 @@ class MotionTrainer:
             symbols |= {name: leaf + self._uniform(leaf) for name, leaf in leaves.items() if name != "motion"}
         row_bits = self.scheme.row_bits(symbols, self._context_symbols(rows), rows, side)
         bits = (row_bits * self._weights[rows]).sum() + self.scheme.shared_bits(layers, side)
-        loss = bits / self.pixels + self.quality_weight * distortion
-        self._optimiser.zero_grad(set_to_none=True)
-        loss.backward()
-        for group in self._optimiser.param_groups:
-            group["lr"] = group["peak"] * rate
+        loss = bits / self.pixels + self._lambda * distortion
+        shared = (self.layers, self.side)
+        gradients = torch.autograd.grad(loss, [*shared, *leaves.values()])
+        for parameter, gradient in zip(shared, gradients, strict=False):
+            parameter.grad = gradient
         self._optimiser.step()
-        self.grids.step(rows, {name: leaf.grad for name, leaf in leaves.items()}, self.recipe.grid_rate * rate)
+        of_grids = dict(zip(leaves, gradients[len(shared) :], strict=True))
+        self.grids.step(rows, of_grids, self.recipe.grid_rate * self._rate)
         return psnr_yuv_db(rendered, wanted)
 
     def _rendered(
-        self, layers: Tensor, symbols: Mapping[str, Tensor], side: SideValues, rows: Tensor
+        self, layers: Tensor, symbols: Mapping[str, Tensor], side: SideValues, seen: RowSet
     ) -> tuple[Tensor, ...]:
-        return self.representation.render_rows(self.scheme.dequantise_rows(layers, symbols, side, rows), rows)
+        parameters = self.scheme.dequantise_rows(layers, symbols, side, seen.index)
+        return self.representation.render_rows(parameters, seen.rows)
 
     def _total(self, by_row: Tensor, rows: Tensor) -> Tensor:
         """An estimate of the segment's mean over frames from some rows' values [N]."""
@@ -191,26 +198,28 @@ class MotionTrainer:
 
     # -- before and between steps -------------------------------------------------------------------------
 
-    def _settle(self, order: Iterator[Tensor]) -> None:
+    def _settle(self, order: Iterator[RowSet]) -> None:
         specs, grids = self.scheme.side_specs, self.grids.grids
         side = split_side(specs, self.side.detach() * self._side_units)
-        settled = settle(self.scheme, side, grids, self._context, order, self._weights, SETTLING_STEPS)
+        sets = (seen.index for seen in order)
+        settled = settle(self.scheme, side, grids, self._context, sets, self._weights, SETTLING_STEPS)
         with torch.no_grad():
             self.side.copy_(join_side(specs, settled) / self._side_units)
 
-    def _measure_curvature(self, order: Iterator[Tensor]) -> None:
+    def _measure_curvature(self, order: Iterator[RowSet]) -> None:
         """See `curvature`: of the distortion, without lambda."""
         side = self._rounded_side()
         layers = (self.layers.detach() / step_size(self.scheme.layer_prior.step_indices(side))).round()
 
-        def gradients(rows: Tensor, symbols: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        def gradients(seen: RowSet, symbols: Mapping[str, Tensor]) -> dict[str, Tensor]:
             leaves = {name: values.detach().requires_grad_() for name, values in symbols.items()}
-            by_row = self.distortion(self._rendered(layers, leaves, side, rows), self._wanted(rows))
-            found = torch.autograd.grad(self._total(by_row, rows), list(leaves.values()), materialize_grads=True)
+            by_row = self.distortion(self._rendered(layers, leaves, side, seen), self._wanted(seen.index))
+            total = self._total(by_row, seen.index)
+            found = torch.autograd.grad(total, list(leaves.values()), materialize_grads=True)
             return dict(zip(leaves, found, strict=True))
 
-        sets = min(CURVATURE_SETS, len(self._sets), max(1, self.steps // STEPS_A_CURVATURE_SET))
-        self._curvature = mean_curvature(
+        sets = min(CURVATURE_SETS, len(self.sets.sets), max(1, self.steps // STEPS_A_CURVATURE_SET))
+        found = mean_curvature(
             gradients,
             self.grids.grids,
             (tuple(name for name in self.grids.grids if name != "motion"), ("motion",)),
@@ -219,6 +228,8 @@ class MotionTrainer:
             self._weights,
             self._draw,
         )
+        for name, curvature in found.items():
+            self._curvature[name].copy_(curvature)
 
     def _bending(self, leaves: Mapping[str, Tensor], rows: Tensor) -> Tensor:
         """What adds to straight-through gradients that rounding took the symbols elsewhere: see `curvature`."""
@@ -252,6 +263,7 @@ class MotionTrainer:
         after = self._grid_steps()
         self.grids.scale({name: steps / after[name] for name, steps in before.items()})
         self.quality_weight = quality_weight
+        self._lambda.fill_(quality_weight)
 
     def _grid_steps(self) -> dict[str, Tensor]:
         """Step sizes in force, by grid: side information counts as it is rounded."""

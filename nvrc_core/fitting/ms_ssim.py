@@ -10,6 +10,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from nvrc_core.constants import constant
+
 WINDOW, SIGMA = 5, 1.5
 EXPONENTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)  # from the finest scale on (Wang, Simoncelli, Bovik 2003)
 C1, C2 = 0.01**2, 0.03**2
@@ -30,8 +32,8 @@ def ms_ssim(a: Tensor, b: Tensor) -> Tensor:
     Of fewer scales than five, the exponents are scaled to the same sum; a side shorter than the window shortens it.
     """
     scales = scales_for(*a.shape[-2:])
-    exponents = a.new_tensor(EXPONENTS[:scales])
-    exponents *= sum(EXPONENTS) / exponents.sum()
+    exponents = constant(EXPONENTS[:scales], a)
+    exponents = exponents * (sum(EXPONENTS) / exponents.sum())
     score = a.new_ones(a.shape[:2])
     for scale, exponent in enumerate(exponents):
         if scale:

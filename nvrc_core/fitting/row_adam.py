@@ -11,6 +11,12 @@ MAX_MOVE = 4.0
 the other sign win, and symbols come to rest elsewhere than where the loss is lowest."""
 
 
+def members_of(levels: Tensor, count: int) -> Tensor:
+    """[count, N]: 1 where a row of the given levels [N] belongs to a level. A product with it sums over each level, in
+    a fixed order also on CUDA."""
+    return (levels == torch.arange(count, device=levels.device).unsqueeze(1)).float()
+
+
 class RowAdam:
     """Kingma and Ba, "Adam", 2015, with three changes for grids [F, h, w, C].
 
@@ -46,23 +52,23 @@ class RowAdam:
             self._second[name] /= by_level.square()
 
     @torch.no_grad()
-    def step(self, rows: Tensor, gradients: Mapping[str, Tensor], rate: float) -> None:
+    def step(self, rows: Tensor, gradients: Mapping[str, Tensor], rate: float | Tensor) -> None:
         """Moves the rows; `rate`: about the change of a value whose gradients agree."""
         momentum, memory = self._betas
         levels = self._levels[rows]
-        members = torch.bincount(levels, minlength=len(self._level_visits))
+        of_level = members_of(levels, len(self._level_visits))
+        members = of_level.sum(dim=1, keepdim=True)
         visited = members > 0
         self._row_visits[rows] += 1
-        self._level_visits += visited
+        self._level_visits += visited[:, 0]
         first_bias = (1 - momentum ** self._row_visits[rows]).view(-1, 1, 1, 1)
         second_bias = (1 - memory**self._level_visits).clamp_min(EPSILON).unsqueeze(1)
         for name, gradient in gradients.items():
             first = self._first[name][rows].lerp_(gradient, 1 - momentum)
             self._first[name][rows] = first
             second = self._second[name]
-            now = torch.zeros_like(second).index_add_(0, levels, gradient.square().mean(dim=(1, 2)))
-            now /= members.clamp_min(1).unsqueeze(1)
-            second[visited] = second[visited].lerp(now[visited], 1 - memory)
+            now = of_level @ gradient.square().mean(dim=(1, 2)) / members.clamp_min(1)
+            second.copy_(torch.where(visited, second.lerp(now, 1 - memory), second))
             scale = (second / second_bias).sqrt_().add_(EPSILON)[levels][:, None, None]
             move = (first / (first_bias * scale)).clamp_(-MAX_MOVE, MAX_MOVE)
-            self.grids[name].index_add_(0, rows, move, alpha=-rate)
+            self.grids[name].index_add_(0, rows, move.mul_(-rate))

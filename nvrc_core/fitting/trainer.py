@@ -147,7 +147,7 @@ class Trainer:
         for group in self._optimiser.param_groups:
             group["lr"] = group["peak"] * recipe.learning_rate(progress)
         self._optimiser.step()
-        return psnr_yuv_db(rendered, wanted)
+        return float(psnr_yuv_db(rendered, wanted))
 
     def _values(self) -> Symbols:
         """The learned values in units of their steps."""

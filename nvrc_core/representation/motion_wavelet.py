@@ -16,6 +16,7 @@ from nvrc_formats.shapes import MotionWaveletShape
 from nvrc_formats.video import VideoFormat
 from torch import Tensor
 
+from nvrc_core.constants import constant
 from nvrc_core.representation.base import ParameterSpec
 from nvrc_core.representation.intervals import NONE, Intervals
 from nvrc_core.representation.warp import Picture, blend, warp_picture
@@ -97,10 +98,9 @@ class MotionWavelet:
         """See `Representation`. Each call computes all frames that the wanted ones refer to, and nothing else."""
         wanted = [self.intervals.row_of[frame] for frame in frames.tolist()]
         rows = sorted(set().union(*map(self.intervals.ancestors, wanted)))
-        index = torch.tensor(rows, device=frames.device)
-        of_rows = {spec.name: parameters[spec.name][index] for spec in self._grid_specs()}
+        of_rows = {spec.name: parameters[spec.name][rows] for spec in self._grid_specs()}
         once = sorted(set(wanted))
-        planes = self._planes(self.features(of_rows, index, once), parameters)
+        planes = self._planes(self.features(of_rows, rows, once), parameters)
         return tuple(plane[[once.index(row) for row in wanted]].clamp(0, 1) for plane in planes)
 
     def render_each(self, parameters: Mapping[str, Tensor], frames: range) -> Iterator[tuple[Tensor, ...]]:
@@ -144,18 +144,20 @@ class MotionWavelet:
     def _references(self, row: int) -> set[int]:
         return {self.intervals.reference0[row], self.intervals.reference1[row]} - {NONE}
 
-    def render_rows(self, parameters: Mapping[str, Tensor], rows: Tensor) -> tuple[Tensor, ...]:
-        """Planes Y, U, V as [N, H, W], not clamped, of all of the given rows [N], which have to ascend and to include
+    def render_rows(self, parameters: Mapping[str, Tensor], rows: Sequence[int]) -> tuple[Tensor, ...]:
+        """Planes Y, U, V as [N, H, W], not clamped, of all of the N given rows, which have to ascend and to include
         all that they refer to. `parameters` hold bands and motion of these rows only, [N, ...]; differentiable, also
         through references."""
         return self._planes(self.features(parameters, rows), parameters)
 
-    def features(self, parameters: Mapping[str, Tensor], rows: Tensor, wanted: list[int] | None = None) -> Tensor:
+    def features(
+        self, parameters: Mapping[str, Tensor], rows: Sequence[int], wanted: Sequence[int] | None = None
+    ) -> Tensor:
         """Linear pictures and what the network sees of references, [N, 18, H16 / 2, W16 / 2], of rows as for
         `render_rows`, all or those `wanted`: six half-resolution planes of the linear picture, then for either
         reference those of the moved reference minus the picture, zero for keys. Half-resolution planes are luma
         phases (0, 0), (0, 1), (1, 0), (1, 1) as (row, column), U, V."""
-        batches = self._batches(rows.tolist())
+        batches = self._batches(rows)
         sizes = [len(batch) for batch in batches]
         luma, chroma = synthesise(parameters)
         motion = parameters["motion"].permute(0, 3, 1, 2)
@@ -171,7 +173,7 @@ class MotionWavelet:
                 features[-1] = features[-1][[place for place, row in enumerate(batch) if row in wanted]]
         return torch.cat(features)
 
-    def _batches(self, rows: list[int]) -> list[list[int]]:
+    def _batches(self, rows: Sequence[int]) -> list[list[int]]:
         """Rows that do not refer to each other: keys one by one, others by level."""
         level = self.intervals.level
         keys = [[row] for row in rows if level[row] == 0]
@@ -192,7 +194,7 @@ class MotionWavelet:
         flow = torch.cat([motion[:, :2], motion[:, 2:4]])
         moved = zip(*(plane.chunk(2) for plane in warp_picture(_stack(known, before + after), flow)), strict=True)
         first, second = moved
-        position = motion.new_tensor([self.intervals.position[row] for row in rows])
+        position = constant(tuple(self.intervals.position[row] for row in rows), motion)
         return _add(residual, blend(first, second, motion[:, 4:], position)), [first, second]
 
     def network(self, features: Tensor, parameters: Mapping[str, Tensor]) -> Tensor:

@@ -30,20 +30,25 @@ def resize(features: Tensor, size: tuple[int, int]) -> Tensor:
     """[B, h, w, C] to [B, *size, C], for any sizes."""
     for dim, length in ((1, size[0]), (2, size[1])):
         if features.shape[dim] != length:
-            matrix = interpolation_matrix(features.shape[dim], length).to(features)
+            matrix = interpolation_matrix(features.shape[dim], length, features)
             features = torch.movedim(torch.tensordot(matrix, features, ([1], [dim])), 0, dim)
     return features
 
 
+def interpolation_matrix(length_in: int, length_out: int, like: Tensor) -> Tensor:
+    """[length_out, length_in], in the type of `like` and on its device; each row has one or two weights that sum to 1.
+    Not to be written to."""
+    return _interpolation_matrix(length_in, length_out, like.dtype, like.device)
+
+
 @lru_cache(maxsize=64)
-def interpolation_matrix(length_in: int, length_out: int) -> Tensor:
-    """[length_out, length_in]; each row has one or two weights that sum to 1."""
+def _interpolation_matrix(length_in: int, length_out: int, dtype: torch.dtype, device: torch.device) -> Tensor:
     low, high, fraction = time_positions(torch.arange(length_out), length_out, length_in)
     rows = torch.arange(length_out)
     matrix = torch.zeros(length_out, length_in, dtype=torch.float64)
     matrix[rows, low] += 1 - fraction
     matrix[rows, high] += fraction
-    return matrix
+    return matrix.to(device, dtype)
 
 
 def time_positions(frames: Tensor, total: int, length: int) -> tuple[Tensor, Tensor, Tensor]:

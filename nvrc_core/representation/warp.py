@@ -21,9 +21,12 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd.function import FunctionCtx, once_differentiable
 
+from nvrc_core.constants import constant
 from nvrc_core.representation.resampling import interpolation_matrix
 
 POSITION_MARGIN = 0.02
+CUBIC, TAPS = -0.75, 4
+SCATTER_UNITS = 2.0**40
 
 Picture = tuple[Tensor, Tensor]
 """Luma [N, 1, H, W] and chroma [N, 2, H/2, W/2]."""
@@ -38,7 +41,7 @@ def warp_picture(picture: Picture, flow: Tensor) -> Picture:
 def warp(planes: Tensor, flow: Tensor) -> Tensor:
     """Planes [N, C, H, W] read at places moved by up(flow); flow [N, 2, h, w]: (dx, dy) in samples of the planes."""
     places = _Places.apply(flow, planes.shape[-2:])
-    return F.grid_sample(planes, places, mode="bicubic", padding_mode="border", align_corners=False)
+    return _Read.apply(planes, places) if planes.is_cuda else _read(planes, places)
 
 
 def blend(first: Picture, second: Picture, mask: Tensor, position: Tensor) -> Picture:
@@ -75,15 +78,68 @@ class _Places(torch.autograd.Function):
         return (rows @ across) * _units(gradient, ctx.size), None
 
 
+def _read(planes: Tensor, places: Tensor) -> Tensor:
+    return F.grid_sample(planes, places, mode="bicubic", padding_mode="border", align_corners=False)
+
+
+class _Read(torch.autograd.Function):
+    """`_read` for CUDA, where the library adds up the gradients of samples in an order that changes from run to run:
+    here they are added as whole numbers, which come to the same in any order."""
+
+    @staticmethod
+    def forward(ctx: FunctionCtx, planes: Tensor, places: Tensor) -> Tensor:
+        ctx.save_for_backward(planes, places)
+        return _read(planes, places)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: FunctionCtx, gradient: Tensor) -> tuple[Tensor, Tensor]:
+        planes, places = ctx.saved_tensors
+        bicubic, border, wanted = 2, 1, (False, True)
+        _, of_places = torch.ops.aten.grid_sampler_2d_backward(gradient, planes, places, bicubic, border, False, wanted)
+        return scattered(gradient, places), of_places
+
+
+def scattered(gradient: Tensor, places: Tensor) -> Tensor:
+    """The adjoint of reading planes at `places` [N, H, W, 2]: [N, C, H, W] to the same shape, added up in whole numbers
+    of 2**-40 of the largest value."""
+    count, planes, height, width = gradient.shape
+    (column, across), (row, down) = (_taps(places[..., axis], size) for axis, size in ((0, width), (1, height)))
+    unit = SCATTER_UNITS / gradient.abs().amax().clamp_min(torch.finfo(gradient.dtype).tiny * SCATTER_UNITS)
+    total = gradient.new_zeros(count, planes, height * width, dtype=torch.int64)
+    for y in range(TAPS):
+        of_row = gradient * (down[y] * unit).unsqueeze(1)
+        for x in range(TAPS):
+            index = (row[y] * width + column[x]).view(count, 1, -1).expand(-1, planes, -1)
+            total.scatter_add_(2, index, (of_row * across[x].unsqueeze(1)).long().flatten(2))
+    return (total.to(gradient.dtype) / unit).view_as(gradient)
+
+
+def _taps(places: Tensor, size: int) -> tuple[list[Tensor], list[Tensor]]:
+    """For places along an axis as `grid_sample` has them: the indices of the four samples read, and their weights."""
+    position = ((places + 1) * size - 1) / 2
+    first = position.floor()
+    fraction = position - first
+    weights = [_cubic(fraction + 1), _cubic(fraction), _cubic(1 - fraction), _cubic(2 - fraction)]
+    return [(first.long() + step).clamp(0, size - 1) for step in range(-1, TAPS - 1)], weights
+
+
+def _cubic(t: Tensor) -> Tensor:
+    """k(t) for t >= 0."""
+    near = ((CUBIC + 2) * t - (CUBIC + 3)) * t * t + 1
+    far = ((CUBIC * t - 5 * CUBIC) * t + 8 * CUBIC) * t - 4 * CUBIC
+    return torch.where(t <= 1, near, far)
+
+
 def _units(like: Tensor, size: tuple[int, int]) -> Tensor:
     """A sample along x and y, in `grid_sample`'s units."""
-    return like.new_tensor([2 / size[1], 2 / size[0]]).view(2, 1, 1)
+    return constant((2 / size[1], 2 / size[0]), like).view(2, 1, 1)
 
 
 def _matrices(like: Tensor, size: tuple[int, int], coarse: tuple[int, int] | None = None) -> tuple[Tensor, Tensor]:
     """Interpolation of rows [H, h] and of columns [W, w], from the lattice of `like` unless `coarse` names it."""
     height, width = coarse or like.shape[-2:]
-    return interpolation_matrix(height, size[0]).to(like), interpolation_matrix(width, size[1]).to(like)
+    return interpolation_matrix(height, size[0], like), interpolation_matrix(width, size[1], like)
 
 
 def _own_places(like: Tensor, size: tuple[int, int]) -> Tensor:

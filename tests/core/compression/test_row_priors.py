@@ -259,3 +259,19 @@ def test_motion_goes_on(after: bool):
             mean = prior.predict(symbols, side, batch).mean_eighths[row - batch.index[0].start]
             expected = torch.tensor([-32.0, 16.0] if batch.index[3] == slice(0, 2) else [32.0, -16.0])
             assert (mean == expected).all()
+
+
+@both
+@pytest.mark.cuda
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_predictions_are_the_same_on_every_device(make: MakePrior, dtype: torch.dtype):
+    prior = make()
+    here = [
+        {name: value.to(dtype) for name, value in of(prior, seed).items()}
+        for seed, of in enumerate((random_symbols, random_side))
+    ]
+    there = [{name: value.cuda() for name, value in named.items()} for named in here]
+    for batch in prior.batches():
+        a, b = prior.predict(*here, batch), prior.predict(*there, batch)
+        assert torch.equal(a.mean_eighths, b.mean_eighths.cpu())
+        assert torch.equal(a.scale_index, b.scale_index.cpu())

@@ -87,7 +87,7 @@ def test_a_fit_starts_from_the_given_symbols(planes: list[torch.Tensor], start: 
 def test_settling_saves_bits_and_changes_nothing_that_is_seen(planes: list[torch.Tensor], start: WarmStart):
     fresh = trainer(planes, start, steps=10)
     before = fresh.hard_rounded()
-    fresh._settle(fresh._order())
+    fresh._settle(fresh.sets.order(fresh._draw))
     after = fresh.hard_rounded()
     assert float(SCHEME.rate(after).total) < 0.97 * float(SCHEME.rate(before).total)
     for old, new in zip(rendered(before), rendered(after), strict=True):

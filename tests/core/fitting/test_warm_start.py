@@ -48,7 +48,7 @@ def rendered(intervals: Intervals, start: WarmStart) -> torch.Tensor:
     model = MotionWavelet(shape, VideoFormat(WIDTH, HEIGHT), intervals.frames)
     levels = torch.tensor(intervals.level)
     values = {name: symbols * start.steps[name][levels][:, None, None] for name, symbols in start.symbols.items()}
-    return model.features(values, torch.arange(intervals.frames))[:, :6]
+    return model.features(values, range(intervals.frames))[:, :6]
 
 
 def error(planes: Planes, intervals: Intervals, start: WarmStart) -> float:

@@ -188,7 +188,7 @@ def test_a_frame_depends_on_its_ancestors_alone():
 def test_rows_of_a_training_set_are_the_rendered_frames():
     model = model_of(frames=33, keys=default_keys(33, 16))
     parameters = lively(model)
-    rows = torch.tensor([0, 1, 2, *model.intervals.training_sets()[1]])
+    rows = [0, 1, 2, *model.intervals.training_sets()[1]]
     frames = torch.tensor(model.intervals.frame)[rows]
     planes = model.render_rows(rows_of(model, parameters, rows), rows)
     for plane, expected in zip(planes, model.render(parameters, frames), strict=True):
@@ -201,7 +201,7 @@ def test_rows_of_a_training_set_are_the_rendered_frames():
 
 def test_gradients_reach_grandparents():
     model = model_of(frames=9, keys=(0, 8))
-    rows = torch.arange(9)
+    rows = range(9)
     parameters = {name: value.requires_grad_() for name, value in lively(model).items()}
     planes = model.render_rows(parameters, rows)
     row = model.intervals.row_of[3]  # refers to 2 and 4; 2 to 0 and 4; 4 to 0 and 8
@@ -221,7 +221,7 @@ def test_the_gradient_is_the_slope():
     direction = {name: torch.randn(value.shape, generator=generator).double() for name, value in parameters.items()}
 
     def loss(values: Parameters) -> torch.Tensor:
-        return sum(plane.square().sum() for plane in model.render_rows(values, torch.arange(5)))
+        return sum(plane.square().sum() for plane in model.render_rows(values, range(5)))
 
     gradients = torch.autograd.grad(loss(parameters), list(parameters.values()))
     slope = sum((gradient * direction[name]).sum() for name, gradient in zip(parameters, gradients, strict=True))

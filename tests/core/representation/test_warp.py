@@ -5,7 +5,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from nvrc_core.representation.warp import blend, warp, warp_picture
+from nvrc_core.representation.warp import blend, scattered, warp, warp_picture
 
 SIZES = pytest.mark.parametrize("size", [(16, 16), (32, 48), (8, 24)])
 
@@ -128,3 +128,15 @@ def test_the_gradient_of_the_flow_agrees_with_finite_differences():
     planes = torch.randn(1, 1, 8, 8, dtype=torch.float64)
     flow = (torch.randn(1, 2, 1, 2, dtype=torch.float64) * 0.2).requires_grad_()
     assert torch.autograd.gradcheck(lambda flow: warp(planes, flow), flow)
+
+
+def test_whole_numbers_scatter_as_the_library_does():
+    """Places far outside as well, where many read the same sample."""
+    generator = torch.Generator().manual_seed(4)
+    planes = torch.randn(2, 3, 20, 31, generator=generator, dtype=torch.float64, requires_grad=True)
+    places = torch.rand(2, 20, 31, 2, generator=generator, dtype=torch.float64) * 2.6 - 1.3
+    read = F.grid_sample(planes, places, mode="bicubic", padding_mode="border", align_corners=False)
+    seeds = torch.randn(read.shape, generator=generator, dtype=torch.float64) * 1e-9
+    (wanted,) = torch.autograd.grad(read, planes, seeds)
+    assert torch.allclose(scattered(seeds, places), wanted, rtol=1e-9, atol=1e-19)
+    assert not scattered(seeds * 0, places).any()
