@@ -18,6 +18,9 @@ MAX_MAGNITUDE = 2047
 SLOPE_ONE = 64  # slopes count in 64ths of a scale index for an eighth of an octave
 # Both views below hold the exponent and, under it, the mantissa; what is kept are its three highest bits.
 _VIEWS = {torch.float32: (torch.int32, 20), torch.float64: (torch.int64, 49)}
+_ZEROS = {
+    dtype: int(torch.full((), WEIGHT_ONE, dtype=dtype).view(view)) >> shift for dtype, (view, shift) in _VIEWS.items()
+}
 
 
 class _LogEighths(torch.autograd.Function):
@@ -25,8 +28,7 @@ class _LogEighths(torch.autograd.Function):
     def forward(context: FunctionCtx, total: Tensor) -> Tensor:
         context.save_for_backward(total)
         view, shift = _VIEWS[total.dtype]
-        zero = int(torch.full((), WEIGHT_ONE, dtype=total.dtype).view(view)) >> shift
-        return ((total.view(view) >> shift) - zero).to(total.dtype)
+        return ((total.view(view) >> shift) - _ZEROS[total.dtype]).to(total.dtype)
 
     @staticmethod
     def backward(context: FunctionCtx, gradient: Tensor) -> Tensor:

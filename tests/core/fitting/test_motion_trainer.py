@@ -7,6 +7,7 @@ import pytest
 import torch
 from nvrc_formats.shapes import MotionWaveletShape
 from nvrc_formats.video import VideoFormat
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from nvrc_core.compression.scheme import Scheme, Symbols
 from nvrc_core.fitting.losses import SquaredError
@@ -134,3 +135,34 @@ def test_a_correction_of_the_rate_changes_steps_and_no_picture(
     assert math.copysign(1, shift) == math.copysign(1, 1 - factor)
     assert math.log2(fresh.quality_weight / QUALITY_WEIGHT) == pytest.approx(-2 * float(shift), abs=0.15)
     assert (float(SCHEME.rate(fresh.hard_rounded()).total) - bits) * (factor - 1) > 0
+
+
+class _Operations(TorchDispatchMode):
+    """The names of operations whose results or shapes a host would have to wait for, or whose inputs it has to bring."""
+
+    WAITING = ("_local_scalar_dense", "nonzero", "masked_select", "unique", "bincount", "lift_fresh", "equal")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.names: list[str] = []
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        name = func._schema.name.removeprefix("aten::")
+        on_mask = name.startswith("index") and any(
+            index is not None and index.dtype == torch.bool for index in (args[1] if isinstance(args[1], list) else [])
+        )
+        if on_mask or any(name.startswith(prefix) for prefix in self.WAITING):
+            self.names.append(name)
+        return func(*args, **(kwargs or {}))
+
+
+@pytest.mark.parametrize("hard", [False, True])
+def test_a_step_never_waits_for_its_device(planes: list[torch.Tensor], start: WarmStart, hard: bool, monkeypatch):
+    """What cannot be recorded as a CUDA graph shows on any device. Adam is the library's own affair."""
+    fresh = trainer(planes, start, steps=10)
+    monkeypatch.setattr(fresh._optimiser, "step", lambda: None)
+    seen = fresh.sets.sets[0]
+    fresh.update(seen, hard)  # makes constants
+    with _Operations() as operations:
+        fresh.update(seen, hard)
+    assert not operations.names
