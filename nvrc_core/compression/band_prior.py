@@ -13,7 +13,7 @@ from itertools import pairwise
 
 import torch
 import torch.nn.functional as F
-from nvrc_formats.tables import LAPLACE, OFFSETS, SCALE_LOG_STEP, SCALES
+from nvrc_formats.tables import OFFSETS, SCALE_LOG_STEP, SCALES
 from torch import Tensor
 
 from nvrc_core.compression.log_magnitude import MAX_MAGNITUDE, MAX_WEIGHT, SLOPE_ONE, WEIGHT_ONE, log_eighths
@@ -30,7 +30,7 @@ from nvrc_core.compression.phase_planes import (
 )
 from nvrc_core.compression.prior import Batch, Prediction
 from nvrc_core.compression.quantise import clamp_inward, clamp_through, floor_through, round_through
-from nvrc_core.compression.rate import scale_index_of, symbol_bits
+from nvrc_core.compression.rate import rounded_bits, scale_index_of
 from nvrc_core.compression.row_symbols import RowSymbols, rows_of
 from nvrc_core.compression.side_information import SCALES_PER_STEP, STEPS_PER_OCTAVE, SideSpec, SideValues
 from nvrc_core.constants import indices, look_up
@@ -146,7 +146,7 @@ class BandPrior:
             for phase in _occupied_phases(spec):
                 prior = self._predict(spec.name, phase, surroundings, side)
                 symbols = own_values(planes, phase, spec.shape[1:3])
-                bits = symbol_bits(symbols, prior.mean_eighths, prior.scale_index, LAPLACE)
+                bits = rounded_bits(symbols, prior.mean_eighths, prior.scale_index)
                 totals[spec.name] = totals[spec.name] + bits.sum((1, 2, 3))
         return totals
 

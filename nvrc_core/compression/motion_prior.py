@@ -12,13 +12,13 @@ from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
-from nvrc_formats.tables import LAPLACE, OFFSETS, SCALE_LOG_STEP, SCALES
+from nvrc_formats.tables import OFFSETS, SCALE_LOG_STEP, SCALES
 from torch import Tensor
 
 from nvrc_core.compression.log_magnitude import MAX_WEIGHT, SLOPE_ONE, WEIGHT_ONE, log_eighths
 from nvrc_core.compression.prior import Batch, Prediction
 from nvrc_core.compression.quantise import clamp_inward, floor_through, round_through
-from nvrc_core.compression.rate import scale_index_of, symbol_bits
+from nvrc_core.compression.rate import rounded_bits, scale_index_of
 from nvrc_core.compression.row_symbols import RowSymbols, rows_of
 from nvrc_core.compression.side_information import SCALES_PER_STEP, SideSpec, SideValues
 from nvrc_core.constants import constant, indices, look_up
@@ -120,7 +120,7 @@ class MotionPrior:
         """Bits of motion, under its name, for each of the rows: [N]."""
         around, symbols = self._whole(rows), rows.symbols[self._name]
         mean, scale = self._mean(around, side), self._scale(around, rows.rows, side)
-        bits = symbol_bits(symbols, mean, scale, LAPLACE).sum((1, 2))
+        bits = rounded_bits(symbols, mean, scale).sum((1, 2))
         return {self._name: (bits * constant(self._coded, bits)[rows.rows]).sum(1)}
 
     def total_bits(self, grids: Mapping[str, Tensor], side: SideValues) -> dict[str, Tensor]:

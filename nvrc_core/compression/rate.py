@@ -6,6 +6,7 @@ import torch
 from nvrc_formats.tables import (
     ESCAPE_BYTES,
     GAUSSIAN,
+    LAPLACE,
     OFFSETS,
     RADII,
     SCALE_LOG_STEP,
@@ -39,6 +40,35 @@ def symbol_bits(symbols: Tensor, mean_eighths: Tensor, scale_index: Tensor, fami
     residual = (symbols - torch.floor(mean_eighths / OFFSETS)).detach()
     escaped = (residual < -radius - 0.5) | (residual > radius + 1.5)
     return bits + 8 * ESCAPE_BYTES * escaped
+
+
+def rounded_bits(symbols: Tensor, mean_eighths: Tensor, scale_index: Tensor) -> Tensor:
+    """Bits of round(symbol) in the Laplace family, with a gradient by the symbol that also a rounded zero has: what
+    half a symbol up costs more than half a symbol down.
+
+    That is the mean gradient under uniform noise, without the noise. Between two symbols it is the difference of their
+    bits, so that where the distortion's gradient is the true one at real values, rounding is decided by rate and
+    distortion; and what is learned of mean and scale is about the symbols that will be coded.
+    """
+    values = symbols.detach()
+    bits = symbol_bits(values.round(), mean_eighths, scale_index, LAPLACE)
+    if not symbols.requires_grad:
+        return bits
+    with torch.no_grad():
+        slope = _laplace_slope(values - mean_eighths / OFFSETS, scale_index.clamp(0, SCALES - 1))
+    return bits + (symbols - values) * slope
+
+
+def _laplace_slope(difference: Tensor, scale_index: Tensor) -> Tensor:
+    """Bits at `difference` + 0.5 from the mean, less those at - 0.5, escapes aside."""
+    unit = torch.exp(-SCALE_LOG_STEP * scale_index).mul_(math.sqrt(2) / SCALE_MIN)
+    edges = [difference - 1, difference, difference + 1]
+    tails = [torch.exp(-edge.abs() * unit).mul_(0.5) for edge in edges]  # the mass beyond, seen from the mean
+    below, above = (
+        torch.where(low * high > 0, (near - far).abs(), 1 - near - far).add_(1 / TOTAL)
+        for low, high, near, far in zip(edges, edges[1:], tails, tails[1:], strict=False)
+    )
+    return below.div_(above).log2_()
 
 
 class _LaplaceBits(torch.autograd.Function):

@@ -13,8 +13,9 @@ from nvrc_core.representation.intervals import Intervals
 class RowSymbols:
     """Symbols of N rows, in any order, [N, H, W, C] by the grid's name.
 
-    `symbols`: of the rows themselves; real values are allowed, and their bits are counted as they are, but predictions
-    see them rounded, as a decoder would. `context`: of their context rows, integers; zero where there is none.
+    `symbols`: of the rows themselves; of real values, the bits of what they round to are counted, with a gradient
+    (`rate.rounded_bits`), and predictions see them rounded, as a decoder would. `context`: of their context rows,
+    integers; zero where there is none.
     `rows`: the rows' numbers, [N], on the same device.
     """
 

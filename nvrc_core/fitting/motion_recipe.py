@@ -13,7 +13,7 @@ class MotionRecipe:
     """The knobs of such a fit; none of them is needed to decode.
 
     `visits`: how often a frame that is no key is trained on, in the mean; `min_steps`: at least so many optimiser
-    steps. `hard_share`: the share of the steps, at the end, in which the rate sees rounded values as well.
+    steps. `hard_share`: the share of the steps, at the end, in which the rate sees rounded weights of the network.
     `grid_rate`: steps (of quantisation) that a symbol moves in an optimiser step whose gradients agree; `layer_rate`:
     peak learning rate of the network. `layer_bits`: what a weight costs at first. How far side information can move in
     a whole fit: `step_travel` and `prior_travel` are those of step indices of grids and of their priors, which are

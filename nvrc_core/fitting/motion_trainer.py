@@ -34,8 +34,8 @@ from nvrc_core.fitting.warm_start import WarmStart
 from nvrc_core.representation.motion_wavelet import MotionWavelet
 
 ADAM_BETAS = (0.9, 0.99)
-# The rate is brought to its target a few times: each time training has to get used to other steps.
-CORRECTIONS = (0.35, 0.65, 0.85)
+# The rate is brought to its target a few times, early: each time training has to get used to other steps.
+CORRECTIONS = (0.1, 0.25, 0.5)
 TOLERANCE = (-0.06, 0.02)  # octaves of the rate: finer steps bring more bits than one sees at once
 MAX_CORRECTION = 1.0  # octaves of the steps
 RATE_EXPONENT = 1.1  # octaves of rate in an octave of all steps, about
@@ -169,12 +169,8 @@ class MotionTrainer:
         rendered, wanted = self._rendered(rounded_layers, symbols, side, seen), self._wanted(rows)
         distortion = self._total(self.distortion(rendered, wanted), rows) + self._bending(leaves, rows)
 
-        if hard:
-            layers = rounded_layers
-        else:  # the rate of a hard zero has no gradient
-            layers = layers + self._uniform(layers)
-            symbols |= {name: leaf + self._uniform(leaf) for name, leaf in leaves.items() if name != "motion"}
-        row_bits = self.scheme.row_bits(symbols, self._context_symbols(rows), rows, side)
+        layers = rounded_layers if hard else layers + self._uniform(layers)  # a hard zero's rate has no gradient
+        row_bits = self.scheme.row_bits(leaves, self._context_symbols(rows), rows, side)
         bits = (row_bits * self._weights[rows]).sum() + self.scheme.shared_bits(layers, side)
         loss = bits / self.pixels + self._lambda * distortion
         shared = (self.layers, self.side)

@@ -3,9 +3,12 @@
 from collections.abc import Mapping
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 EPSILON = 1e-12
+NEIGHBOURHOOD = 5
+"""Values across, of which second moments are taken as one."""
 MAX_MOVE = 4.0
 """Of a value in one step, in units of the rate. Less takes so much from rare large gradients that many small ones of
 the other sign win, and symbols come to rest elsewhere than where the loss is lowest."""
@@ -22,9 +25,10 @@ class RowAdam:
 
     Rows that a step leaves out stand still: their momentum would carry them on without a gradient. The second moment is
     one number for a channel of all rows of a `level`: single values of a sparse grid see too few gradients for one of
-    their own, while frames that others are predicted from see far larger ones. And as gradients of some values are then
-    a hundred times the root mean square, no value moves by more than MAX_MOVE rates: such steps overshoot, and whatever
-    is predicted from there follows.
+    their own, while frames that others are predicted from see far larger ones. Where the mean of a value's
+    neighbourhood is larger, it takes the place of that number: gradients of some places are many times the root mean
+    square in every step. And no value moves by more than MAX_MOVE rates: larger steps overshoot, and whatever is
+    predicted from there follows.
     """
 
     def __init__(self, grids: Mapping[str, Tensor], levels: Tensor, betas: tuple[float, float]) -> None:
@@ -34,6 +38,7 @@ class RowAdam:
         count = int(levels.max()) + 1
         self._first = {name: torch.zeros_like(grid) for name, grid in grids.items()}
         self._second = {name: grid.new_zeros(count, grid.shape[-1]) for name, grid in grids.items()}
+        self._nearby = {name: torch.zeros_like(grid) for name, grid in grids.items()}
         self._row_visits = torch.zeros(len(levels), device=levels.device)
         self._level_visits = torch.zeros(count, device=levels.device)
 
@@ -47,6 +52,7 @@ class RowAdam:
         for name, factor in factors.items():
             self.grids[name] *= factor
             self._first[name] /= factor
+            self._nearby[name] /= factor.square()
             by_level = torch.ones_like(self._second[name])
             by_level[self._levels] = factor.expand(len(self._levels), -1, -1, -1)[:, 0, 0]
             self._second[name] /= by_level.square()
@@ -61,14 +67,27 @@ class RowAdam:
         visited = members > 0
         self._row_visits[rows] += 1
         self._level_visits += visited[:, 0]
-        first_bias = (1 - momentum ** self._row_visits[rows]).view(-1, 1, 1, 1)
+        first_bias, nearby_bias = (
+            (1 - beta ** self._row_visits[rows]).view(-1, 1, 1, 1) for beta in (momentum, memory)
+        )
         second_bias = (1 - memory**self._level_visits).clamp_min(EPSILON).unsqueeze(1)
         for name, gradient in gradients.items():
             first = self._first[name][rows].lerp_(gradient, 1 - momentum)
             self._first[name][rows] = first
+            squares = gradient.square()
+            nearby = self._nearby[name][rows].lerp_(_blurred(squares), 1 - memory)
+            self._nearby[name][rows] = nearby
             second = self._second[name]
-            now = of_level @ gradient.square().mean(dim=(1, 2)) / members.clamp_min(1)
+            now = of_level @ squares.mean(dim=(1, 2)) / members.clamp_min(1)
             second.copy_(torch.where(visited, second.lerp(now, 1 - memory), second))
-            scale = (second / second_bias).sqrt_().add_(EPSILON)[levels][:, None, None]
+            shared = (second / second_bias)[levels][:, None, None]
+            scale = torch.maximum(shared, nearby / nearby_bias).sqrt_().add_(EPSILON)
             move = (first / (first_bias * scale)).clamp_(-MAX_MOVE, MAX_MOVE)
             self.grids[name].index_add_(0, rows, move.mul_(-rate))
+
+
+def _blurred(grid: Tensor) -> Tensor:
+    """The mean of each value's neighbourhood in [F, h, w, C], as far as it lies inside."""
+    planes = grid.permute(0, 3, 1, 2)
+    blurred = F.avg_pool2d(planes, NEIGHBOURHOOD, stride=1, padding=NEIGHBOURHOOD // 2, count_include_pad=False)
+    return blurred.permute(0, 2, 3, 1)

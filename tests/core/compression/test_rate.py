@@ -18,7 +18,7 @@ from nvrc_formats.tables import (
     table_index,
 )
 
-from nvrc_core.compression.rate import matching_scale_index, symbol_bits
+from nvrc_core.compression.rate import matching_scale_index, rounded_bits, symbol_bits
 
 FAMILIES = pytest.mark.parametrize("family", [GAUSSIAN, LAPLACE])
 
@@ -59,6 +59,18 @@ def test_far_symbols_stay_finite_with_gradients_that_lead_back(family: int):
     gradients = torch.autograd.grad(bits.sum(), (symbols, scales))
     assert all(gradient.isfinite().all() for gradient in gradients)
     assert gradients[0][1] < 0 < gradients[0][2]
+
+
+def test_bits_of_rounded_values_have_the_mean_gradient_under_noise():
+    generator = torch.Generator().manual_seed(3)
+    symbols = (torch.randn(400, generator=generator, dtype=torch.float64) * 2).requires_grad_()
+    means = torch.randint(-20, 20, (400,), generator=generator).double()
+    scales = 20 + 40 * torch.rand(400, generator=generator, dtype=torch.float64)
+    bits = rounded_bits(symbols, means, scales)
+    assert torch.equal(bits, symbol_bits(symbols.round(), means, scales, LAPLACE))
+    (gradient,) = torch.autograd.grad(bits.sum(), symbols)
+    low, high = (symbol_bits(symbols + side, means, scales, LAPLACE) for side in (-0.5, 0.5))
+    torch.testing.assert_close(gradient, high - low)
 
 
 @FAMILIES

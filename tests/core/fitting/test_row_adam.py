@@ -85,6 +85,15 @@ def test_a_value_of_large_gradients_moves_no_farther_than_the_bound():
         torch.testing.assert_close(optimiser.grids["g"], -visits * MAX_MOVE * RATE * gradient.sign())
 
 
+def test_in_a_place_of_large_gradients_values_move_by_the_rate():
+    optimiser = adam(torch.zeros(1, 20, 20, 1), [0])
+    gradient = torch.zeros(1, 20, 20, 1)
+    gradient[0, 5:12, 7:14] = 3.0
+    optimiser.step(torch.tensor([0]), {"g": gradient}, RATE)
+    torch.testing.assert_close(optimiser.grids["g"][0, 7:10, 9:12], torch.full((3, 3, 1), -RATE))
+    assert (optimiser.grids["g"][0, 5, 7] < -RATE).all()  # some of its neighbours have none
+
+
 def test_no_gradient_is_no_move():
     optimiser = adam(noise(2, 2, 2, 1), [0, 1])
     before = optimiser.grids["g"].clone()
