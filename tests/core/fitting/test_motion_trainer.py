@@ -138,7 +138,7 @@ def test_a_correction_of_the_rate_changes_steps_and_no_picture(
 
 
 class _Operations(TorchDispatchMode):
-    """The names of operations whose results or shapes a host would have to wait for, or whose inputs it has to bring."""
+    """The names of operations whose results or shapes a host has to wait for, or whose inputs it has to bring."""
 
     WAITING = ("_local_scalar_dense", "nonzero", "masked_select", "unique", "bincount", "lift_fresh", "equal")
 
