@@ -60,4 +60,5 @@ bench-studio:
 
 gpu:
 	PYTHONPATH=.:formats $(GPU_PYTHON) -m pytest -m cuda
+	PYTHONPATH=.:formats $(GPU_PYTHON) -m nvrc_core.evaluation.step_speed $(wildcard $(CLIPS)/*.mkv) --device cuda
 	$(MAKE) bench-studio
