@@ -67,7 +67,7 @@ def _paper(level: int, width: int, grid_channels: int, local_channels: int, bits
 PRESETS: dict[str, Preset] = {
     preset.name: preset
     for preset in (
-        _motion("draft", "a first look: seconds for a small clip", 4, 1, visits=3, grid_rate=0.01),
+        _motion("draft", "a first look: seconds for a small clip", 4, 1, visits=3, grid_rate=0.03),
         _motion("fast", "about a minute for a small clip", 4, 1, visits=12, grid_rate=0.03),
         _motion("medium", "some minutes for a small clip", 4, 1, visits=75, grid_rate=0.03),
         _motion("slow", "half an hour for a small clip", 4, 1, visits=250, grid_rate=0.015),

@@ -106,5 +106,8 @@ def _start_with_bits(
         log_weight = min(high, max(low, log_weight - error / slope))
         if log_weight in tried:
             break
-    best = min(tried, key=lambda position: tried[position][0])
+    nearest = min(error for error, _ in tried.values())
+    # Frames so flat that all qualities take about the same bits get the best of them.
+    leeway = SEARCH_TOLERANCE if nearest > SEARCH_TOLERANCE else 0.0
+    best = max(position for position, (error, _) in tried.items() if error <= nearest + leeway)
     return tried[best][1], math.exp(best)

@@ -23,7 +23,7 @@ from nvrc_core.compression.side_information import (
 from nvrc_core.events import FitProgress
 from nvrc_core.fitting.curvature import mean_curvature
 from nvrc_core.fitting.losses import Distortion, psnr_yuv_db
-from nvrc_core.fitting.motion_recipe import MotionRecipe
+from nvrc_core.fitting.motion_recipe import FRAMES_A_STEP, MotionRecipe
 from nvrc_core.fitting.rate_control import QUALITY_WEIGHT_BOUNDS
 from nvrc_core.fitting.row_adam import RowAdam
 from nvrc_core.fitting.settling import settle
@@ -34,14 +34,17 @@ from nvrc_core.fitting.warm_start import WarmStart
 from nvrc_core.representation.motion_wavelet import MotionWavelet
 
 ADAM_BETAS = (0.9, 0.99)
-# The rate is brought to its target a few times, early: each time training has to get used to other steps.
-CORRECTIONS = (0.1, 0.25, 0.5)
+# The rate is brought to its target a few times, early, as each time training has to get used to other steps: once more
+# where a frame will still be seen so often.
+CORRECTIONS, LATE_CORRECTION, LATE_VISITS = (0.1, 0.25, 0.5), 0.75, 12
 TOLERANCE = (-0.06, 0.02)  # octaves of the rate: finer steps bring more bits than one sees at once
 MAX_CORRECTION = 1.0  # octaves of the steps
 RATE_EXPONENT = 1.1  # octaves of rate in an octave of all steps, about
+TO_GAIN = 0.03  # share of the bits that bands must have for coarser steps to be of use: flat frames have next to none
 
 SETTLING_STEPS = 40  # before the fit, on the symbols of the warm start
 MAX_STEP_RATE = 0.05  # indices an optimiser step: the next index changes whole pictures, which takes time to mend
+MAX_PRIOR_RATE = 0.5  # indices as well: priors of grids are settled before, and a short fit cannot mend an overshoot
 CURVATURE_SETS = 4  # at most, for an estimate
 STEPS_A_CURVATURE_SET = 64  # of the fit, so that estimates take a small share of a short one
 
@@ -108,22 +111,18 @@ class MotionTrainer:
         self._bits = 0.0
 
     def _side_unit(self, spec: SideSpec) -> Tensor:
-        recipe, of_layers = self.recipe, not spec.group.startswith(("band.", "motion."))
-        if spec.group.endswith("step"):
-            rate = (
-                recipe.layer_step_travel / self.steps
-                if of_layers
-                else min(MAX_STEP_RATE, recipe.step_travel / self.steps)
-            )
+        recipe, is_step = self.recipe, spec.group.endswith("step")
+        if spec.group.startswith(("band.", "motion.")):
+            travel, most = (recipe.step_travel, MAX_STEP_RATE) if is_step else (recipe.prior_travel, MAX_PRIOR_RATE)
         else:
-            rate = (recipe.layer_prior_travel if of_layers else recipe.prior_travel) / self.steps
-        return torch.full(spec.shape, rate).flatten()
+            travel, most = (recipe.layer_step_travel if is_step else recipe.layer_prior_travel), math.inf
+        return torch.full(spec.shape, min(most, travel / self.steps)).flatten()
 
     def run(self, on_progress: Callable[[FitProgress], None]) -> Fitted:
         """All steps; the hard-rounded end state."""
         order = self.sets.order(self._draw)
         self._lambda.fill_(self.quality_weight)
-        corrections = {round(self.steps * progress) for progress in CORRECTIONS} - {0}
+        corrections = self._corrections()
         self._settle(order)
         self._correct()
         self._measure_curvature(order)
@@ -147,6 +146,12 @@ class MotionTrainer:
                 )
             )
         return Fitted(self.hard_rounded(), self.quality_weight)
+
+    def _corrections(self) -> set[int]:
+        """The steps before which the rate is corrected."""
+        visits_left = (1 - LATE_CORRECTION) * self.steps * FRAMES_A_STEP / self.intervals.frames
+        late = (LATE_CORRECTION,) if visits_left >= LATE_VISITS else ()
+        return {round(self.steps * progress) for progress in (*CORRECTIONS, *late)} - {0}
 
     def _is_hard(self, step: int) -> bool:
         return step >= self.steps * (1 - self.recipe.hard_share)
@@ -239,12 +244,13 @@ class MotionTrainer:
     def _correct(self) -> None:
         """Brings the rate to its target, as far as it can be told by now: lambda, within its bounds, and all band steps
         as belong to it."""
-        bits = float(self.scheme.rate(self.hard_rounded()).total)
-        self._bits = bits
+        rate = self.scheme.rate(self.hard_rounded())
+        bits = self._bits = float(rate.total)
         if self.target_bits is None:
             return
         excess = math.log2(bits / self.target_bits)
-        if TOLERANCE[0] < excess < TOLERANCE[1]:
+        in_bands = float(sum(grid for name, grid in rate.grids.items() if name != "motion")) / bits
+        if TOLERANCE[0] < excess < TOLERANCE[1] or (excess > 0 and in_bands < TO_GAIN):
             return
         low, high = QUALITY_WEIGHT_BOUNDS
         wanted = min(MAX_CORRECTION, max(-MAX_CORRECTION, excess / RATE_EXPONENT))

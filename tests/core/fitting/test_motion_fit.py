@@ -150,3 +150,10 @@ def test_nothing_diverges(planes: Planes, asked: dict[str, float]):
         grey.update(frame, [np.full_like(plane, 128) for plane in frame])
     compressible = "quality_weight" in asked and planes is not CLIPS["noise"]
     assert fit.psnr_yuv_db > (30 if compressible else grey.result().yuv - 1)
+
+
+@pytest.mark.parametrize("value", [0, 77, 255])
+@pytest.mark.parametrize("frames", [1, 8])
+@pytest.mark.parametrize("bpp", [0.02, 0.5])
+def test_flat_frames_are_good_at_rates_that_cannot_be_reached(frames: int, value: int, bpp: float):
+    assert Fit(flat(frames, 48, 64, value), steps=10, bpp=bpp).psnr_yuv_db > 40
