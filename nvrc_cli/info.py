@@ -10,6 +10,8 @@ import typer
 from nvrc_cli.json_output import emit
 from nvrc_cli.options import AsJson, NvrcFile, flag
 from nvrc_core.errors import UsageError
+from nvrc_core.presets import PRESETS
+from nvrc_core.representation.profile import MotionProfile
 
 LISTED_KEYS = 12  # as many fit a line
 UNSPECIFIED = 2  # H.273's code point for "unknown or left to the application"
@@ -54,12 +56,12 @@ def _lines(about: dict[str, Any]) -> Iterator[tuple[str, str]]:
             f"frames {start}:{start + segment['frames']}, {segment['bytes']:,} bytes, "
             f"{segment['parameters']:,} parameters, {segment['representation']['kind']}{timing}",
         )
-        yield from _shape_lines(segment["representation"])
+        yield from _shape_lines(segment["representation"], about["preset"])
     for part, size in about.get("parts", {}).items():
         yield part, f"{size:,.0f} bytes, {100 * size / about['bytes']:.1f} %"
 
 
-def _shape_lines(shape: dict[str, Any]) -> Iterator[tuple[str, str]]:
+def _shape_lines(shape: dict[str, Any], preset: str) -> Iterator[tuple[str, str]]:
     if shape["kind"] != "mcw1":
         return
     keys = shape["keys"]
@@ -67,7 +69,17 @@ def _shape_lines(shape: dict[str, Any]) -> Iterator[tuple[str, str]]:
     apart = f", at most {max(after - key for key, after in pairwise(keys))} apart" if len(keys) > 1 else ""
     yield "  keys", f"{len(keys)} of {keys[-1] + 1} frames{apart}: {', '.join(listed)}"
     blocks = f"{shape['blocks']} block" + "s" * (shape["blocks"] != 1)
-    yield "  network", f"{shape['channels']} channels, {blocks}"
+    yield "  network", f"{shape['channels']} channels, {blocks}{_limit(shape['channels'], preset)}"
+
+
+def _limit(channels: int, preset: str) -> str:
+    """Why the network has no more channels: the preset, if this version knows it, or the rate (`sizing.shape_for`)."""
+    profile = PRESETS[preset].profile if preset in PRESETS else None
+    if not isinstance(profile, MotionProfile) or channels > profile.channels:
+        return ""
+    if channels == profile.channels:
+        return f": the most of preset {preset}"
+    return f": of at most {profile.channels}, as weights may take {profile.network_share:.0%} of the bits"
 
 
 def _colour(tags: dict[str, Any]) -> str:

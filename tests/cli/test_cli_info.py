@@ -18,11 +18,11 @@ from nvrc_formats.video import VideoFormat
 VIDEO = VideoFormat(40, 24)
 
 
-def file_of(path: Path, keys: tuple[int, ...], preset: str = "fast") -> Path:
+def file_of(path: Path, keys: tuple[int, ...], preset: str = "fast", channels: int = 16) -> Path:
     with path.open("wb") as stream:
         writer = ContainerWriter(stream)
         writer.write_header(pack_stream_header(StreamHeader(VIDEO, "test", Settings(preset, 1.0))))
-        header = SegmentHeader(0, keys[-1] + 1, (), MotionWaveletShape(keys, 16, 2), bytes(8), bytes(8))
+        header = SegmentHeader(0, keys[-1] + 1, (), MotionWaveletShape(keys, channels, 2), bytes(8), bytes(8))
         writer.write_segment(pack_segment(header, b"not decoded"), header.frames)
         writer.finish()
     return path
@@ -49,6 +49,21 @@ def test_wavelets_in_words(nvrc, tmp_path, keys, listed):
     assert sum("mcw1" in line for line in lines) == 1
     assert f"  keys      {listed}" in lines
     assert "  network   16 channels, 2 blocks" in lines
+
+
+@pytest.mark.parametrize(
+    ("preset", "channels", "why"),
+    [
+        ("medium", 4, ": the most of preset medium"),
+        ("veryslow", 4, ": of at most 8, as weights may take 4% of the bits"),
+        ("veryslow:msssim", 8, ": the most of preset veryslow"),
+        ("of-another-version", 4, ""),
+        ("nvrc-s1", 4, ""),
+    ],
+)
+def test_the_size_of_the_network_is_explained(nvrc, tmp_path, preset, channels, why):
+    path = file_of(tmp_path / "a.nvrc", (0, 8), preset, channels)
+    assert f"  network   {channels} channels, 2 blocks{why}" in nvrc("info", path).stdout.splitlines()
 
 
 def test_a_tune_stands_behind_the_preset(nvrc, tmp_path):
