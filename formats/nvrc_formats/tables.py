@@ -97,14 +97,18 @@ def cumulative_counts(table: int) -> np.ndarray:
     return np.append(counts, TOTAL)
 
 
+@lru_cache(maxsize=1)
+def _lengths() -> tuple[np.ndarray, np.ndarray]:
+    """Bits of the entries of all tables, one table after the other, and where each table's escape is."""
+    counts = [np.diff(cumulative_counts(table)) for table in range(TABLES)]
+    ends = np.cumsum([len(of_table) for of_table in counts])
+    return -np.log2(np.concatenate(counts) / TOTAL), ends - 1
+
+
 def entry_bits(residuals: np.ndarray, tables: np.ndarray) -> np.ndarray:
     """Bits [N] that the tables [N] charge for the residuals [N]; an escape's raw bytes included."""
-    bits = np.empty(len(residuals))
-    for table in np.unique(tables):
-        here = tables == table
-        radius = radius_of(table)
-        entries = residuals[here] + radius
-        escaped = (entries < 0) | (entries > 2 * radius + 1)
-        lengths = -np.log2(np.diff(cumulative_counts(int(table))) / TOTAL)
-        bits[here] = lengths[np.where(escaped, 2 * radius + 2, entries)] + 8 * ESCAPE_BYTES * escaped
-    return bits
+    lengths, escapes = _lengths()
+    radius = np.array(RADII)[tables // OFFSETS % SCALES]
+    before_escape = radius + 2 - residuals  # entries from the residual's to the escape
+    escaped = (before_escape <= 0) | (before_escape > 2 * radius + 2)
+    return lengths[escapes[tables] - np.where(escaped, 0, before_escape)] + 8 * ESCAPE_BYTES * escaped
