@@ -9,6 +9,7 @@ of products stay below 2**24, so float32 holds them exactly in any order, on any
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 
 import torch
 import torch.nn.functional as F
@@ -110,8 +111,8 @@ class MotionPrior:
             return values * (inside[:, None] & known.view(-1, 1, 1)).to(grid)
 
         around = _Around(
-            lambda down, right: look(index, index >= 0, down, right),
-            lambda down, right: self._expected(look(context.clamp_min(0), context >= 0, down, right), index),
+            cache(lambda down, right: look(index, index >= 0, down, right)),
+            cache(lambda down, right: self._expected(look(context.clamp_min(0), context >= 0, down, right), index)),
         )
         mean, scale = self._mean(around, side), self._scale(around, index, side)
         return Prediction(mean[..., channels], scale[..., channels])

@@ -37,5 +37,5 @@ def rows_of(grids: Mapping[str, Tensor], rows: Tensor, intervals: Intervals) -> 
     """Some rows of whole grids, with their context."""
     rows = rows.to(next(iter(grids.values())).device)
     context = indices(intervals.context, rows)
-    contexts = {name: context_symbols(grid.detach().round(), rows, context) for name, grid in grids.items()}
+    contexts = {name: context_symbols(grid.detach(), rows, context).round() for name, grid in grids.items()}
     return RowSymbols({name: grid[rows] for name, grid in grids.items()}, contexts, rows)
