@@ -33,7 +33,7 @@ from nvrc_core.fitting.training_sets import RowSet, TrainingSets
 from nvrc_core.fitting.warm_start import WarmStart
 from nvrc_core.representation.motion_wavelet import MotionWavelet
 
-ADAM_BETAS = (0.9, 0.99)
+ADAM_BETAS = (0.7, 0.99)
 # The rate is brought to its target a few times, early, as each time training has to get used to other steps: once more
 # where a frame will still be seen so often.
 CORRECTIONS, LATE_CORRECTION, LATE_VISITS = (0.1, 0.25, 0.5), 0.75, 12
