@@ -33,12 +33,12 @@ FOUR = ((-1, 0), (1, 0), (0, -1), (0, 1))
 EIGHT = (*FOUR, (-1, -1), (1, -1), (-1, 1), (1, 1))
 
 
-def full_search(current: Tensor, reference: Tensor, farthest: int) -> Tensor:
+def full_search(current: Tensor, reference: Tensor, farthest: int, thrift: float = 1.0) -> Tensor:
     """The best of all moves up to REACH luma samples along each axis from the picture's dominant move, which can be
     `farthest` luma samples long; moves are four luma samples apart. Of equal ones the one nearest to the dominant move
     is taken: a wider search of blocks finds more wrong motion than right one.
 
-    `current`, `reference`: pictures [N, 1, H / 2, W / 2] at half the luma resolution.
+    `current`, `reference`: pictures [N, 1, H / 2, W / 2] at half the luma resolution. `thrift`: factor on all prices.
     """
     current, reference = (F.avg_pool2d(picture, COARSE // FINE) for picture in (current, reference))
     dominant = dominant_move(current, reference, farthest // COARSE)
@@ -55,12 +55,12 @@ def full_search(current: Tensor, reference: Tensor, farthest: int) -> Tensor:
     # A block of 4x4 samples is small: neighbours have a say.
     near = F.avg_pool2d(F.pad(costs.flatten(0, 2), (1,) * 4, mode="replicate"), 3, stride=1)
     table = costs.new_tensor(moves)
-    costs.lerp_(near.view_as(costs), 0.5).add_(DISTANCE_PRICE * table.norm(dim=1).sqrt().view(-1, 1, 1, 1, 1))
-    best = _agreed(costs.squeeze(2), table)
+    costs.lerp_(near.view_as(costs), 0.5).add_(thrift * DISTANCE_PRICE * table.norm(dim=1).sqrt().view(-1, 1, 1, 1, 1))
+    best = _agreed(costs.squeeze(2), table, thrift * ROUGHNESS_PRICE)
     return (best + dominant.view(-1, 2, 1, 1)) * COARSE
 
 
-def _agreed(costs: Tensor, table: Tensor) -> Tensor:
+def _agreed(costs: Tensor, table: Tensor, roughness_price: float) -> Tensor:
     """The moves [N, 2, h, w] of a table [M, 2] with the least of costs [M, N, h, w] and of what neighbours differ."""
     best = table[costs.argmin(dim=0)].movedim(-1, 1)
     radius = int(table.max())
@@ -72,7 +72,7 @@ def _agreed(costs: Tensor, table: Tensor) -> Tensor:
             along_x, along_y = (
                 (span - side).abs_()[place] for side, place in zip(neighbour.unbind(1), places, strict=True)
             )
-            rough.add_(along_x.add_(along_y).clamp_(max=ROUGHEST / COARSE), alpha=ROUGHNESS_PRICE * COARSE / len(FOUR))
+            rough.add_(along_x.add_(along_y).clamp_(max=ROUGHEST / COARSE), alpha=roughness_price * COARSE / len(FOUR))
         best = table[rough.argmin(dim=0)].movedim(-1, 1)
     return best
 
@@ -109,10 +109,12 @@ def _shifted(pictures: Tensor, moves: Tensor, margin: int) -> Tensor:
     return pictures.flatten(1).gather(1, index.flatten(1)).view(-1, 1, height + 2 * margin, width + 2 * margin)
 
 
-def refine(current: Tensor, reference: Tensor, flow: Tensor, expected: Tensor) -> tuple[Tensor, Tensor]:
+def refine(
+    current: Tensor, reference: Tensor, flow: Tensor, expected: Tensor, thrift: float = 1.0
+) -> tuple[Tensor, Tensor]:
     """Flow to one luma sample, and what it leaves, [N, 1, h, w] in mean absolute differences: the best of the given
-    flow, of `expected`, of zero and of the neighbours' flows, then of small moves around it."""
-    search = _Refinement(current, reference, flow)
+    flow, of `expected`, of zero and of the neighbours' flows, then of small moves around it. `thrift`: as above."""
+    search = _Refinement(current, reference, flow, thrift * ROUGHNESS_PRICE)
     search.offer([torch.zeros_like(flow), expected, search.typical, *_shifts(flow)])
     for move in (2, 1):
         search.settle()
@@ -132,8 +134,9 @@ def first_mask(differences: list[Tensor]) -> Tensor:
 class _Refinement:
     """The best flow so far. `typical`: the median of each cell and its neighbours."""
 
-    def __init__(self, current: Tensor, reference: Tensor, flow: Tensor) -> None:
+    def __init__(self, current: Tensor, reference: Tensor, flow: Tensor, roughness_price: float) -> None:
         self.current, self.reference, self.flow = current, reference, flow
+        self.roughness_price = roughness_price
         height, width = current.shape[-2:]
         self.x = torch.arange(width, device=current.device) + 0.5
         self.y = torch.arange(height, device=current.device).unsqueeze(1) + 0.5
@@ -153,7 +156,7 @@ class _Refinement:
 
     def _cost(self, flow: Tensor) -> Tensor:
         roughness = (flow - self.typical).abs().sum(dim=1, keepdim=True).clamp(max=ROUGHEST)
-        return self.difference(flow) + ROUGHNESS_PRICE * roughness
+        return self.difference(flow) + self.roughness_price * roughness
 
     def difference(self, flow: Tensor) -> Tensor:
         """[N, 1, h, w]."""

@@ -29,6 +29,13 @@ TYPICAL_QUALITY_WEIGHT, TYPICAL_ERROR_PRICE, PRICE_EXPONENT = 400.0, 300.0, 0.7
 """At a lambda of 400, a squared error of luma is worth the 300 bits that it weighs in the loss. At others it is worth
 about so much, as found on quantised closed loops: the residual makes up for part of what motion misses."""
 
+MOST_ERROR_PRICE = 1.7
+"""In units of lambda: what little residual there is at the lowest ones makes up for nothing."""
+
+USUAL_ERROR_PRICE = 35.0
+"""Below it the prices of block matching, which are in units of differences, grow: blocks of different motion are not
+worth their bits, and the descent that follows cannot make them one again."""
+
 CHUNK_PIXELS = 2**20
 """Luma samples that are worked on at once."""
 
@@ -47,7 +54,10 @@ def search_motion(
     frames, height, width = luma.shape
     motion = torch.zeros(frames, 5, height // CELL, width // CELL, device=luma.device)
     chunk = max(1, CHUNK_PIXELS // (height * width))
-    error_price = TYPICAL_ERROR_PRICE * (quality_weight / TYPICAL_QUALITY_WEIGHT) ** PRICE_EXPONENT
+    error_price = min(
+        TYPICAL_ERROR_PRICE * (quality_weight / TYPICAL_QUALITY_WEIGHT) ** PRICE_EXPONENT,
+        MOST_ERROR_PRICE * quality_weight,
+    )
     for level in range(intervals.levels):
         rows = intervals.rows_of_level(level)
         distance = _distance(intervals, range(frames)[rows])
@@ -69,6 +79,7 @@ def _search(
 ) -> None:
     """Fills in the motion [F, 5, h, w] of rows of one level; the whole picture may move by `farthest` luma samples."""
     level = intervals.level[rows[0]]
+    thrift = max(1.0, USUAL_ERROR_PRICE / error_price)
 
     def pictures(of_rows: list[int]) -> Tensor:
         return (luma[[intervals.frame[row] for row in of_rows]].unsqueeze(1) / peak).sub_(0.5)
@@ -82,8 +93,8 @@ def _search(
     for side, of_row in enumerate((intervals.reference0, intervals.reference1)[: 2 if level else 1]):
         references.append(pictures([of_row[row] for row in rows]))
         half = F.avg_pool2d(references[-1], FINE)
-        flow = full_search(current_half, half, farthest)
-        flow, difference = refine(current_half, half, flow, expected[:, 2 * side : 2 * side + 2])
+        flow = full_search(current_half, half, farthest, thrift)
+        flow, difference = refine(current_half, half, flow, expected[:, 2 * side : 2 * side + 2], thrift)
         flows.append(flow)
         differences.append(difference)
 

@@ -44,7 +44,9 @@ TO_GAIN = 0.03  # share of the bits that bands must have for coarser steps to be
 
 SETTLING_STEPS = 40  # before the fit, on the symbols of the warm start
 MAX_STEP_RATE = 0.05  # indices an optimiser step: the next index changes whole pictures, which takes time to mend
-MAX_PRIOR_RATE = 0.5  # indices as well: priors of grids are settled before, and a short fit cannot mend an overshoot
+# Indices as well: priors of grids are settled before, and a short fit cannot mend an overshoot. Weights of motion's
+# predictions count by far the most where all of the picture moves, and start at their best.
+MAX_PRIOR_RATE, MAX_MEAN_RATE = 2.0, 0.02
 CURVATURE_SETS = 4  # at most, for an estimate
 STEPS_A_CURVATURE_SET = 64  # of the fit, so that estimates take a small share of a short one
 
@@ -114,6 +116,7 @@ class MotionTrainer:
         recipe, is_step = self.recipe, spec.group.endswith("step")
         if spec.group.startswith(("band.", "motion.")):
             travel, most = (recipe.step_travel, MAX_STEP_RATE) if is_step else (recipe.prior_travel, MAX_PRIOR_RATE)
+            most = MAX_MEAN_RATE if spec.group == "motion.mean" else most
         else:
             travel, most = (recipe.layer_step_travel if is_step else recipe.layer_prior_travel), math.inf
         return torch.full(spec.shape, min(most, travel / self.steps)).flatten()

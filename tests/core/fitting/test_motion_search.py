@@ -171,3 +171,13 @@ def test_at_a_low_quality_motion_that_saves_little_is_not_worth_its_bits():
     luma, intervals = noise(5, 64, 64), Intervals(5, (0, 4))
     roughness = [search_motion(luma, intervals, quality_weight=weight).diff(dim=1).abs().sum() for weight in (1.0, 1e4)]
     assert roughness[0] < roughness[1]
+
+
+def test_at_the_lowest_qualities_unrelated_pictures_move_as_one():
+    pictures = torch.stack([texture(seed) for seed in range(5)]).round().byte()
+
+    def roughness(quality_weight: float) -> float:
+        motion = search_motion(pictures, Intervals(5, (0, 4)), quality_weight=quality_weight)[..., :4]
+        return float(motion.diff(dim=1).abs().mean() + motion.diff(dim=2).abs().mean())
+
+    assert roughness(0.3) < 0.05 * roughness(400.0)
