@@ -40,7 +40,7 @@ CORRECTIONS, LATE_CORRECTION, LATE_VISITS = (0.1, 0.25, 0.5), 0.75, 12
 TOLERANCE = (-0.06, 0.02)  # octaves of the rate: finer steps bring more bits than one sees at once
 MAX_CORRECTION = 1.0  # octaves of the steps
 RATE_EXPONENT = 1.1  # octaves of rate in an octave of all steps, about
-TO_GAIN = 0.03  # share of the bits that bands must have for coarser steps to be of use: flat frames have next to none
+TO_GAIN = 0.2  # share of the bits that bands must have for coarser steps to help where the rest alone is too much
 
 SETTLING_STEPS = 40  # before the fit, on the symbols of the warm start
 MAX_STEP_RATE = 0.05  # indices an optimiser step: the next index changes whole pictures, which takes time to mend
@@ -252,8 +252,9 @@ class MotionTrainer:
         if self.target_bits is None:
             return
         excess = math.log2(bits / self.target_bits)
-        in_bands = float(sum(grid for name, grid in rate.grids.items() if name != "motion")) / bits
-        if TOLERANCE[0] < excess < TOLERANCE[1] or (excess > 0 and in_bands < TO_GAIN):
+        in_bands = float(sum(grid for name, grid in rate.grids.items() if name != "motion"))
+        in_vain = bits - in_bands > self.target_bits and in_bands < TO_GAIN * bits
+        if TOLERANCE[0] < excess < TOLERANCE[1] or in_vain:
             return
         low, high = QUALITY_WEIGHT_BOUNDS
         wanted = min(MAX_CORRECTION, max(-MAX_CORRECTION, excess / RATE_EXPONENT))
