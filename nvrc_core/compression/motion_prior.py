@@ -26,9 +26,10 @@ from nvrc_core.constants import constant, indices, look_up
 from nvrc_core.representation.base import ParameterSpec
 from nvrc_core.representation.intervals import Intervals
 
-CHANNEL_GROUPS = (slice(0, 2), slice(2, 4), slice(4, 5))  # towards the first and the second reference; mask
-CHANNELS = 5
-GROUP_OF_CHANNEL = (0, 0, 1, 1, 2)
+CHANNEL_GROUPS = (slice(0, 2), slice(2, 4), slice(4, 6))  # towards the first and the second reference; mask and fade
+KEY_GROUPS = (slice(0, 2), slice(5, 6))
+CHANNELS = 6
+KINDS, KIND_OF_CHANNEL = 4, (0, 0, 1, 1, 2, 3)
 MEAN_WEIGHTS = 9
 ACTIVITY_WEIGHTS = 7
 MAX_VALUE = 1023  # values beyond count as this much to predictions
@@ -41,6 +42,7 @@ MAX_MEAN_EIGHTHS = 2**14 - 1
 INITIAL_ACTIVITY_WEIGHTS = (
     (19.0, 14.0, 10.0, 16.0, 5.0, 6.0, 2.0),
     (18.0, 13.0, 12.0, 16.0, 4.0, 7.0, 2.0),
+    (28.0, 6.0, 14.0, 13.0, 7.0, 2.0, 16.0),
     (28.0, 6.0, 14.0, 13.0, 7.0, 2.0, 16.0),
 )
 INITIAL_SLOPE = 44.0
@@ -60,9 +62,9 @@ class _Around:
 
 
 class MotionPrior:
-    """The prior of motion, one grid [T, H, W, 5]: displacements (x, y) towards both references and the mask.
+    """The prior of motion, one grid [T, H, W, 6]: displacements (x, y) towards both references, the mask and the fade.
 
-    Of keys only the first two channels are coded, of the first key nothing; what is not coded is zero.
+    Of keys only the first two channels and the fade are coded, of the first key nothing; what is not coded is zero.
     """
 
     def __init__(self, spec: ParameterSpec, intervals: Intervals) -> None:
@@ -73,18 +75,19 @@ class MotionPrior:
             float(context == reference and level > 0)
             for context, reference, level in zip(intervals.context, intervals.reference0, intervals.level, strict=True)
         )
-        of_key = tuple(float(channel < CHANNEL_GROUPS[0].stop) for channel in range(CHANNELS))
+        in_keys = [channel for group in KEY_GROUPS for channel in range(CHANNELS)[group]]
+        of_key = tuple(float(channel in in_keys) for channel in range(CHANNELS))
         self._coded = ((0.0,) * CHANNELS, *((1.0,) * CHANNELS if level else of_key for level in intervals.level[1:]))
         self.side_specs = (
             SideSpec("motion.step", "motion.step", (CHANNELS,)),
             SideSpec("motion.scale", "motion.scale", (intervals.levels, CHANNELS)),
-            SideSpec("motion.weight", "motion.weight", (len(CHANNEL_GROUPS), ACTIVITY_WEIGHTS)),
-            SideSpec("motion.slope", "motion.slope", (len(CHANNEL_GROUPS),)),
+            SideSpec("motion.weight", "motion.weight", (KINDS, ACTIVITY_WEIGHTS)),
+            SideSpec("motion.slope", "motion.slope", (KINDS,)),
             SideSpec("motion.mean", "motion.mean", (CHANNELS, MEAN_WEIGHTS)),
         )
 
     def step_indices(self, side: SideValues, spec: ParameterSpec, rows: slice | Tensor = slice(None)) -> Tensor:
-        """The step index of every value, the same in all rows: [1, 1, 1, 5]."""
+        """The step index of every value, the same in all rows: [1, 1, 1, 6]."""
         return side["motion.step"].view(1, 1, 1, CHANNELS)
 
     def batches(self) -> Iterator[Batch]:
@@ -94,7 +97,7 @@ class MotionPrior:
         levels = (self.intervals.rows_of_level(level) for level in range(1, self.intervals.levels))
         for rows in (*(slice(row, row + 1) for row in keys), *levels):
             for y, x in self._wavefronts():
-                for channels in CHANNEL_GROUPS[:1] if rows.start < len(self.intervals.keys) else CHANNEL_GROUPS:
+                for channels in KEY_GROUPS if rows.start < len(self.intervals.keys) else CHANNEL_GROUPS:
                     yield Batch(self._name, (rows, y, x, channels))
 
     def predict(self, grids: Mapping[str, Tensor], side: SideValues, batch: Batch) -> Prediction:
@@ -182,7 +185,7 @@ class MotionPrior:
         )
 
     def _expected(self, context: Tensor, rows: Tensor) -> Tensor:
-        """What a context row's symbols [N, ..., 5] make expect, but for a factor. Things move on: the context
+        """What a context row's symbols [N, ..., 6] make expect, but for a factor. Things move on: the context
         row's motion to the side where the row lies is like the row's to its other reference, and opposite to the one
         to the context row."""
         after = constant(self._after, context)[rows].view(-1, *[1] * (context.ndim - 1))
@@ -212,7 +215,7 @@ class MotionPrior:
         # A sharp change of what is already coded in the cell itself.
         change = (own - left).abs() + (own - above).abs()
         first, second = (change[..., group].sum(-1, keepdim=True) for group in CHANNEL_GROUPS[:2])
-        known = torch.cat([torch.zeros_like(own[..., :2]), first, first, first + second], -1)
+        known = torch.cat([torch.zeros_like(own[..., :2]), first, first, first + second, first + second], -1)
         features = (
             (left - above).abs(),
             (above - symbols(-1, -1)).abs(),
@@ -222,7 +225,7 @@ class MotionPrior:
             known,
             expected(0, 0).abs(),
         )
-        channels = indices(GROUP_OF_CHANNEL, own)
+        channels = indices(KIND_OF_CHANNEL, own)
         weights = clamp_inward(side["motion.weight"], 0, MAX_WEIGHT)[channels].unbind(1)
         total = sum(weight * value for weight, value in zip(weights, features, strict=True))
         return floor_through(side["motion.slope"][channels] * log_eighths(total + WEIGHT_ONE) / SLOPE_ONE)

@@ -19,8 +19,8 @@ from nvrc_core.representation.intervals import NONE, Intervals
 FARTHEST, SPEED = 128, 24
 """Luma samples along each axis that the whole picture may move, in all and in a frame's time."""
 
-MOTION_STEPS = (0.5, 0.5, 0.5, 0.5, 1.0)
-"""Half a luma sample for flow (dx0, dy0, dx1, dy1); a logit for the mask."""
+MOTION_STEPS = (0.5, 0.5, 0.5, 0.5, 1.0, 0.25)
+"""Half a luma sample for flow (dx0, dy0, dx1, dy1); a logit for the mask; a quarter of the prediction for the fade."""
 
 CONTEXT_SHARE = 0.5
 """Of the context row's motion, which goes twice as far in time."""
@@ -44,15 +44,15 @@ CHUNK_PIXELS = 2**20
 def search_motion(
     luma: Tensor, intervals: Intervals, *, quality_weight: float = TYPICAL_QUALITY_WEIGHT, peak: int = 255
 ) -> Tensor:
-    """Motion [F, h, w, 5] in row order: (dx, dy) to either reference in luma samples, and the mask in logits, as
-    multiples of MOTION_STEPS.
+    """Motion [F, h, w, 6] in row order: (dx, dy) to either reference in luma samples, and the mask in logits, as
+    multiples of MOTION_STEPS. The fade is zero: what it is worth shows in a closed loop (`warm_start`).
 
     `quality_weight`: about the lambda of the fit: at a low one, motion that saves little error is not worth its bits.
     `luma`: samples [T, 16 h, 16 w] up to `peak`, in the order of time (see `warm_start.pad_planes`). Keys only move
     from the key before.
     """
     frames, height, width = luma.shape
-    motion = torch.zeros(frames, 5, height // CELL, width // CELL, device=luma.device)
+    motion = torch.zeros(frames, len(MOTION_STEPS), height // CELL, width // CELL, device=luma.device)
     chunk = max(1, CHUNK_PIXELS // (height * width))
     error_price = min(
         TYPICAL_ERROR_PRICE * (quality_weight / TYPICAL_QUALITY_WEIGHT) ** PRICE_EXPONENT,
@@ -77,7 +77,7 @@ def _distance(intervals: Intervals, rows: Iterable[int]) -> int:
 def _search(
     luma: Tensor, intervals: Intervals, rows: list[int], motion: Tensor, farthest: int, peak: int, error_price: float
 ) -> None:
-    """Fills in the motion [F, 5, h, w] of rows of one level; the whole picture may move by `farthest` luma samples."""
+    """Fills in the motion [F, 6, h, w] of rows of one level; the whole picture may move by `farthest` luma samples."""
     level = intervals.level[rows[0]]
     thrift = max(1.0, USUAL_ERROR_PRICE / error_price)
 

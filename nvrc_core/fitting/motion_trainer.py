@@ -40,6 +40,7 @@ CORRECTIONS, LATE_CORRECTION, LATE_VISITS = (0.1, 0.25, 0.5), 0.75, 12
 TOLERANCE = (-0.06, 0.02)  # octaves of the rate: finer steps bring more bits than one sees at once
 MAX_CORRECTION = 1.0  # octaves of the steps
 RATE_EXPONENT = 1.1  # octaves of rate in an octave of all steps, about
+DRIFT = 1.5  # times what is missing is added, as training goes on to save bits
 TO_GAIN = 0.2  # share of the bits that bands must have for coarser steps to help where the rest alone is too much
 
 SETTLING_STEPS = 40  # before the fit, on the symbols of the warm start
@@ -257,7 +258,7 @@ class MotionTrainer:
         if TOLERANCE[0] < excess < TOLERANCE[1] or in_vain:
             return
         low, high = QUALITY_WEIGHT_BOUNDS
-        wanted = min(MAX_CORRECTION, max(-MAX_CORRECTION, excess / RATE_EXPONENT))
+        wanted = min(MAX_CORRECTION, max(-MAX_CORRECTION, min(excess, excess * DRIFT) / RATE_EXPONENT))
         quality_weight = min(high, max(low, self.quality_weight * 4**-wanted))
         octaves = math.log(self.quality_weight / quality_weight, 4)
         specs = self.scheme.side_specs

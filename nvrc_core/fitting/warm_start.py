@@ -16,10 +16,11 @@ from nvrc_formats.shapes import MotionWaveletShape
 from torch import Tensor
 
 from nvrc_core.compression.side_information import STEPS_PER_OCTAVE, step_size
+from nvrc_core.fitting.fade_choice import choose_fade
 from nvrc_core.fitting.motion_search import MOTION_STEPS
 from nvrc_core.representation.intervals import NONE, Intervals
 from nvrc_core.representation.motion_wavelet import BAND_CHANNELS
-from nvrc_core.representation.warp import Picture, blend, warp_picture
+from nvrc_core.representation.warp import Picture, blend, fade, warp_picture
 from nvrc_core.representation.wavelet import BANDS, analyse, synthesise
 
 KEY_STEP = 0.8
@@ -34,6 +35,9 @@ SHRINKAGE = 0.2
 
 STRIDE = MotionWaveletShape.COARSEST_STRIDE
 MOTION = "motion"
+FADE = 5
+"""Its channel of fades."""
+
 LUMA_CHANNELS = {name: [0, 3, 4, 5] if name == "band16" else [0, 1, 2] for name in BANDS}
 CHUNK_PIXELS = 2**21
 """Luma samples that are worked on at once."""
@@ -91,7 +95,7 @@ def warm_start(
 ) -> WarmStart:
     """First symbols for one quality weight.
 
-    `planes`: Y, U, V [T, H, W] of integer samples up to `peak`, any size (see `pad_planes`). `motion` [F, h, w, 5] in
+    `planes`: Y, U, V [T, H, W] of integer samples up to `peak`, any size (see `pad_planes`). `motion` [F, h, w, 6] in
     row order as `motion_search.search_motion` returns it: that takes most of the time, and does not depend on the
     quality weight. `luma_shift`: see `first_steps`.
     """
@@ -118,13 +122,13 @@ def _laplace_bits(values: Tensor) -> float:
 def _unpredicted(motion: Tensor, intervals: Intervals) -> Tensor:
     """Motion symbols minus the best linear prediction, for each channel, from four decoded neighbours and the same
     place in the context row; keys and other frames apart."""
-    around = F.pad(motion.movedim(-1, 1), (1, 1, 1, 0))  # [F, 5, h + 1, w + 2]
+    around = F.pad(motion.movedim(-1, 1), (1, 1, 1, 0))  # [F, 6, h + 1, w + 2]
     height, width = motion.shape[1:3]
     neighbours = [(1, 0), (0, 1), (0, 0), (0, 2)]
     inputs = [around[:, :, y : y + height, x : x + width].movedim(1, -1) for y, x in neighbours]
     context = torch.tensor(intervals.context, device=motion.device)
     inputs.append(motion[context.clamp_min(0)] * (context != NONE).view(-1, 1, 1, 1))
-    stacked = torch.stack(inputs, dim=-1).double()  # [F, h, w, 5, inputs]
+    stacked = torch.stack(inputs, dim=-1).double()  # [F, h, w, 6, inputs]
     left = motion.double().clone()
     keys = len(intervals.keys)
     for rows in (slice(0, keys), slice(keys, None)):
@@ -170,10 +174,11 @@ class _ClosedLoop:
         """Quantises what the prediction of rows of one level misses, and keeps the result as a reference."""
         level = self.intervals.level[rows[0]]
         luma, chroma = self._picture(rows)
+        bands = analyse(luma, chroma)
         predicted = self._predict(rows)
         if predicted is not None:
-            luma, chroma = luma - predicted[0], chroma - predicted[1]
-        bands = analyse(luma, chroma)
+            predicted = self._faded(rows, bands, predicted)
+            bands = analyse(luma - predicted[0], chroma - predicted[1])
         for name, band in bands.items():
             step = self.steps[name][level].to(band)
             values = F.softshrink(band / step, SHRINKAGE)
@@ -194,7 +199,15 @@ class _ClosedLoop:
         if level == 0:
             return before
         after = warp_picture(self._references([intervals.reference1[row] for row in rows]), motion[:, 2:4])
-        return blend(before, after, motion[:, 4:], motion.new_tensor([intervals.position[row] for row in rows]))
+        return blend(before, after, motion[:, 4:5], motion.new_tensor([intervals.position[row] for row in rows]))
+
+    def _faded(self, rows: list[int], wanted: Mapping[str, Tensor], predicted: Picture) -> Picture:
+        level = self.intervals.level[rows[0]]
+        steps = {name: self.steps[name][level].to(wanted[name]) for name in BANDS}
+        step = float(self.steps[MOTION][level][FADE])
+        symbols = choose_fade(wanted, analyse(*predicted), steps, step)
+        self.values[MOTION][rows, ..., FADE] = symbols
+        return fade(predicted, (symbols * step).unsqueeze(1))
 
     def _references(self, rows: list[int]) -> Picture:
         luma, chroma = zip(*(self.decoded[row] for row in rows), strict=True)

@@ -2,8 +2,9 @@
 network corrects the picture.
 
 A frame's residual is the inverse wavelet transform of its bands. A key adds the key before it, moved; any other frame
-a blend of its two references, moved (`Intervals`). What is referred to is this linear picture, unclamped and without
-the network's correction, so that the network has no part in the chain of references and can be as large as time allows.
+a blend of its two references, moved (`Intervals`); either fades where it would mislead. What is referred to is this
+linear picture, unclamped and without the network's correction, so that the network has no part in the chain of
+references and can be as large as time allows.
 Samples are x / peak - 0.5: zero is mid-grey.
 """
 
@@ -19,11 +20,11 @@ from torch import Tensor
 from nvrc_core.constants import constant
 from nvrc_core.representation.base import ParameterSpec
 from nvrc_core.representation.intervals import NONE, Intervals
-from nvrc_core.representation.warp import Picture, blend, warp_picture
+from nvrc_core.representation.warp import Picture, blend, fade, warp_picture
 from nvrc_core.representation.wavelet import BANDS, synthesise
 
 BAND_CHANNELS = (12, 9, 9, 3)
-MOTION_CHANNELS = 5  # dx, dy to the first and to the second reference, in luma samples; mask
+MOTION_CHANNELS = 6  # dx, dy to the first and to the second reference, in luma samples; mask; fade
 HALF_PLANES = 6  # at half the luma resolution: four luma phases, U, V
 FEATURES = 3 * HALF_PLANES
 EXPANSION = 2
@@ -33,8 +34,9 @@ DEPTHWISE_SPREAD = 0.5  # of the usual uniform start, around the identity
 GREY = 0.5
 
 # Multiply-accumulates of everything but the network, per luma sample: 1.5 samples of all planes, for each two warps
-# (rows of a separable 4x4 filter, 20, and its weights, 12), the blend (2), and 8 of lifting at 4/3 samples a sample.
-SYNTHESIS_MACS = 1.5 * (2 * 32 + 2 + 8 * 4 / 3)
+# (rows of a separable 4x4 filter, 20, and its weights, 12), the blend (2), the fade (1), and 8 of lifting at 4/3
+# samples a sample.
+SYNTHESIS_MACS = 1.5 * (2 * 32 + 3 + 8 * 4 / 3)
 
 
 class MotionWavelet:
@@ -190,12 +192,14 @@ class MotionWavelet:
         if before[0] == NONE:
             return tuple(residual), []
         if self.intervals.level[rows[0]] == 0:
-            return _add(residual, warp_picture(_stack(known, before), motion[:, :2])), []
+            moved = warp_picture(_stack(known, before), motion[:, :2])
+            return _add(residual, fade(moved, motion[:, 5:])), []
         flow = torch.cat([motion[:, :2], motion[:, 2:4]])
         moved = zip(*(plane.chunk(2) for plane in warp_picture(_stack(known, before + after), flow)), strict=True)
         first, second = moved
         position = constant(tuple(self.intervals.position[row] for row in rows), motion)
-        return _add(residual, blend(first, second, motion[:, 4:], position)), [first, second]
+        predicted = blend(first, second, motion[:, 4:5], position)
+        return _add(residual, fade(predicted, motion[:, 5:])), [first, second]
 
     def network(self, features: Tensor, parameters: Mapping[str, Tensor]) -> Tensor:
         """The correction of the linear pictures: [N, 18, h, w] to [N, 6, h, w]. Frame by frame, and with channels last

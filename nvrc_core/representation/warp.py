@@ -1,4 +1,4 @@
-"""Prediction of a picture from two others: motion compensation and blending.
+"""Prediction of a picture from others: motion compensation, blending and fading.
 
 Pictures are luma [N, 1, H, W] and chroma [N, 2, H/2, W/2]; motion is given on a coarse lattice [N, C, h, w] that
 spans the picture, and brought to each plane by bilinear interpolation between cell centres, held at the borders:
@@ -56,6 +56,14 @@ def blend(first: Picture, second: Picture, mask: Tensor, position: Tensor) -> Pi
     down, across = _matrices(mask, first[0].shape[-2:])
     weight = torch.sigmoid(down @ ((mask + share.logit().view(-1, 1, 1, 1)) @ across.T))
     return torch.lerp(second[0], first[0], weight), torch.lerp(second[1], first[1], F.avg_pool2d(weight, 2))
+
+
+def fade(picture: Picture, amount: Tensor) -> Picture:
+    """(1 - up(amount)) * picture on luma, its mean over 2x2 samples on chroma; amount [N, 1, h, w]."""
+    luma, chroma = picture
+    down, across = _matrices(amount, luma.shape[-2:])
+    kept = 1 - down @ (amount @ across.T)
+    return luma * kept, chroma * F.avg_pool2d(kept, 2)
 
 
 class _Places(torch.autograd.Function):

@@ -147,7 +147,7 @@ def test_wavelet_segment_golden():
     assert pack_segment(WAVELET_SEGMENT, b"coded") == bytes.fromhex(
         "2600"  # 38 bytes of header
         "96 cd0258 31 90"  # six fields: from frame 600 on 49 frames, all of the same duration
-        "94 a4 6d637731"  # "mcw1"
+        "94 a4 6d637732"  # "mcw2"
         "93 00 20 30 10 02"  # three keys, 16 channels, 2 blocks
         "c408 73796d626f6c7321  c408 7069637475726573"  # the hashes
         "636f646564"  # the coded symbols
@@ -177,11 +177,11 @@ def test_parameter_count():
 
 
 def test_parameter_count_of_wavelets():
-    # As many values as samples of the picture in whole cells of 16 by 16, and 5 of motion in each cell.
+    # As many values as samples of the picture in whole cells of 16 by 16, and 6 of motion in each cell.
     cells = 49 * 120 * 68
     network = 18 * 16 + 2 * (9 * 16 + 2 * 16 * 16 + 2 * 16 * 16) + 6 * 9 * 16
     assert WAVELETS.coarsest_size(VIDEO) == (68, 120)
-    assert WAVELETS.parameter_count(49, VIDEO) == cells * (256 + 128 + 5) + network
+    assert WAVELETS.parameter_count(49, VIDEO) == cells * (256 + 128 + 6) + network
     assert WAVELETS.coarsest_size(VideoFormat(1, 17)) == (2, 1)
 
 
@@ -294,8 +294,8 @@ WAVELET_FAULTS = [
     ((3, 3), -1, "blocks"),
     ((3, 3), limits.MAX_DEPTH + 1, "blocks"),
     ((3, 3), None, "blocks"),
-    ((3,), ["mcw1", [0, 48], 16], "representation"),
-    ((3, 0), "mcw2", "'mcw2', which needs a newer version"),
+    ((3,), ["mcw2", [0, 48], 16], "representation"),
+    ((3, 0), "mcw3", "'mcw3', which needs a newer version"),
     ((3, 0), "hinerv2", "representation"),
 ]
 

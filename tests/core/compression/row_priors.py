@@ -29,7 +29,7 @@ def band_prior(height: int = 3, width: int = 2, frames: int = FRAMES, keys: tupl
 
 
 def motion_prior(height: int = 3, width: int = 4, frames: int = FRAMES, keys: tuple[int, ...] = KEYS) -> MotionPrior:
-    return MotionPrior(ParameterSpec("motion", (frames, height, width, 5), "motion", 0.0), Intervals(frames, keys))
+    return MotionPrior(ParameterSpec("motion", (frames, height, width, 6), "motion", 0.0), Intervals(frames, keys))
 
 
 def random_symbols(prior: GridsPrior, seed: int, limit: int = 4) -> Grids:

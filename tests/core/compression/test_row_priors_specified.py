@@ -110,15 +110,16 @@ def of_motion(
         return value(row, y + dy, x + dx, c)
 
     def e(dy: int, dx: int) -> int:
-        t = [value(context, y + dy, x + dx, channel) for channel in range(5)]
-        return ((-t[2], -t[3], t[2], t[3], t[4]) if goes_on else (t[0], t[1], -t[0], -t[1], t[4]))[c]
+        t = [value(context, y + dy, x + dx, channel) for channel in range(6)]
+        return ((-t[2], -t[3], t[2], t[3], *t[4:]) if goes_on else (t[0], t[1], -t[0], -t[1], *t[4:]))[c]
 
     known = [s(0, -1), s(-1, 0), s(-1, -1), s(-1, 1), e(0, 0), e(0, -1), e(-1, 0), e(0, 1) + e(1, 0)]
     known.append(-s(0, 0, c - 2) if c in (2, 3) else 0)
     mean = sum(side("motion.mean", c, entry) * number for entry, number in enumerate(known))
-    channels = c // 2
+    kind = (0, 0, 1, 1, 2, 3)[c]
     changes = sum(
-        abs(s(0, 0, coded) - s(0, -1, coded)) + abs(s(0, 0, coded) - s(-1, 0, coded)) for coded in range(2 * channels)
+        abs(s(0, 0, coded) - s(0, -1, coded)) + abs(s(0, 0, coded) - s(-1, 0, coded))
+        for coded in range(2 * min(kind, 2))
     )
     differences = [
         abs(s(0, -1) - s(-1, 0)),
@@ -129,8 +130,8 @@ def of_motion(
         changes,
         abs(e(0, 0)),
     ]
-    total = 32 + sum(side.weight("motion.weight", channels, entry) * value for entry, value in enumerate(differences))
-    scale = side("motion.scale", intervals.level[row], c) + ((side("motion.slope", channels) * logarithm(total)) >> 6)
+    total = 32 + sum(side.weight("motion.weight", kind, entry) * value for entry, value in enumerate(differences))
+    scale = side("motion.scale", intervals.level[row], c) + ((side("motion.slope", kind) * logarithm(total)) >> 6)
     return clamp(mean >> 4, -16383, 16383), clamp(scale, 0, 63)
 
 
@@ -157,10 +158,10 @@ def test_priors_are_those_of_the_specification(specified, frames, keys, limit, s
         )
         prior = BandPrior(specs, intervals)
     else:
-        prior = MotionPrior(ParameterSpec("motion", (frames, height, width, 5), "motion", 0.0), intervals)
+        prior = MotionPrior(ParameterSpec("motion", (frames, height, width, 6), "motion", 0.0), intervals)
     grids = {spec.name: uniform(generator, limit, spec.shape) for spec in prior.specs}
     if specified is of_motion:  # what is not coded is 0
-        grids["motion"][: len(keys), ..., 2:] = 0
+        grids["motion"][: len(keys), ..., 2:5] = 0
         grids["motion"][0] = 0
     side = {spec.name: uniform(generator, side_limit, spec.shape) for spec in prior.side_specs}
     arrays, integers = {name: grid.numpy() for name, grid in grids.items()}, Side(side)
@@ -172,11 +173,11 @@ def test_priors_are_those_of_the_specification(specified, frames, keys, limit, s
 
 def test_a_level_of_motion_is_coded_in_wavefronts():
     """Rows of a level together, in each wavefront set by set of channels, all in array order."""
-    prior = MotionPrior(ParameterSpec("motion", (5, 2, 3, 5), "motion", 0.0), Intervals(5, (0, 4)))
-    grids = {"motion": torch.zeros(5, 2, 3, 5)}
+    prior = MotionPrior(ParameterSpec("motion", (5, 2, 3, 6), "motion", 0.0), Intervals(5, (0, 4)))
+    grids = {"motion": torch.zeros(5, 2, 3, 6)}
     side = {spec.name: torch.zeros(spec.shape) for spec in prior.side_specs}
     order = [at for _, at, _ in predicted(prior, grids, side)]
-    sets = {0: [(0, 1)], 1: [(0, 1), (2, 3), (4,)]}
+    sets = {0: [(0, 1), (5,)], 1: [(0, 1), (2, 3), (4, 5)]}
     cells = [[(0, 0)], [(0, 1)], [(0, 2), (1, 0)], [(1, 1)], [(1, 2)]]
     expected = [
         (row, *cell, channel)

@@ -77,7 +77,7 @@ def textured(frames: int, height: int, width: int) -> Planes:
 
 @pytest.fixture(scope="module")
 def fit() -> Fit:
-    return Fit(textured(17, 48, 64), steps=60, bpp=0.5)
+    return Fit(textured(17, 48, 64), steps=100, bpp=0.5)
 
 
 def test_a_fit_hits_its_rate(fit: Fit):
@@ -89,8 +89,8 @@ def test_a_fit_follows_the_motion(fit: Fit):
 
 
 def test_a_fit_tells_how_far_it_is(fit: Fit):
-    assert [event.step for event in fit.events] == list(range(1, 61))
-    assert {event.steps for event in fit.events} == {60}
+    assert [event.step for event in fit.events] == list(range(1, 101))
+    assert {event.steps for event in fit.events} == {100}
     assert [event.phase for event in fit.events] == sorted(event.phase for event in fit.events)
     assert {event.phase for event in fit.events} == {"stage 1", "stage 2"}
     elapsed = [event.elapsed_s for event in fit.events]

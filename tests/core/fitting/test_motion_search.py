@@ -143,12 +143,12 @@ def test_still_video_does_not_move(level: int):
 @pytest.mark.parametrize("frames", [1, 2, 3, 7])
 def test_noise_has_finite_motion(frames: int):
     motion = search_motion(noise(frames), Intervals(frames, default_keys(frames, 4)))
-    assert motion.shape == (frames, 3, 2, 5)
+    assert motion.shape == (frames, 3, 2, 6)
     assert motion.isfinite().all()
 
 
 def test_the_smallest_picture():
-    assert search_motion(noise(3, 16, 16), Intervals(3, (0, 2))).shape == (3, 1, 1, 5)
+    assert search_motion(noise(3, 16, 16), Intervals(3, (0, 2))).shape == (3, 1, 1, 6)
 
 
 def test_frames_are_worked_on_in_chunks(monkeypatch: pytest.MonkeyPatch):

@@ -52,7 +52,7 @@ def test_specs_are_bands_from_coarse_to_fine_motion_and_network():
         ("band8", ("band", (11, 4, 6, 9))),
         ("band4", ("band", (11, 8, 12, 9))),
         ("band2", ("band", (11, 16, 24, 3))),
-        ("motion", ("motion", (11, 2, 3, 5))),
+        ("motion", ("motion", (11, 2, 3, 6))),
     ]
     assert all(name.startswith("net.") and kind in ("layer", "bias") for name, (kind, _) in list(shapes.items())[5:])
     assert sum(spec.size for spec in model.specs if spec.kind == "band") == FRAMES * 32 * 48 * 3 // 2
@@ -99,7 +99,7 @@ def reference(model: MotionWavelet, parameters: Parameters, frame: int) -> list[
     """Planes of a frame by recursion, one frame at a time, with the library's interpolation and convolutions."""
 
     def motion_of(row: int) -> tuple[torch.Tensor, ...]:
-        return parameters["motion"][row : row + 1].permute(0, 3, 1, 2).split([2, 2, 1], dim=1)
+        return parameters["motion"][row : row + 1].permute(0, 3, 1, 2).split([2, 2, 1, 1], dim=1)
 
     def linear(row: int) -> tuple[list[torch.Tensor], list[torch.Tensor]]:
         """Y and UV, and the differences that the network sees."""
@@ -109,15 +109,18 @@ def reference(model: MotionWavelet, parameters: Parameters, frame: int) -> list[
         if rows[0] < 0:
             return planes, [none]
         flows = motion_of(row)
+        kept = 1 - lifted(flows[3], planes[0].shape[-2:])
+        shares_kept = kept, F.avg_pool2d(kept, 2)
         if row < len(model.shape.keys):
             before = linear(rows[0])[0]
-            return [planes[i] + moved(before[i], flows[0] / (1, 2)[i]) for i in range(2)], [none]
+            return [planes[i] + shares_kept[i] * moved(before[i], flows[0] / (1, 2)[i]) for i in range(2)], [none]
         low, high = (model.intervals.frame[row] for row in rows)
         share = torch.tensor((high - model.intervals.frame[row]) / (high - low)).clamp(0.02, 0.98)
         weight = torch.sigmoid(lifted(flows[2] + torch.log(share / (1 - share)), planes[0].shape[-2:]))
         pair = [[moved(linear(rows[k])[0][i], flows[k] / (1, 2)[i]) for i in range(2)] for k in range(2)]
         for i, share_of_first in enumerate((weight, F.avg_pool2d(weight, 2))):
-            planes[i] = planes[i] + share_of_first * pair[0][i] + (1 - share_of_first) * pair[1][i]
+            blended = share_of_first * pair[0][i] + (1 - share_of_first) * pair[1][i]
+            planes[i] = planes[i] + shares_kept[i] * blended
         halves = [half(*planes), half(*pair[0]), half(*pair[1])]
         return planes, [halves[1] - halves[0], halves[2] - halves[0]]
 
