@@ -33,7 +33,7 @@ def test_wavelets_as_json(nvrc, tmp_path):
     (segment,) = about["segments"]
     assert segment["representation"] == {"kind": "mcw2", "keys": [0, 32, 48], "channels": 16, "blocks": 2}
     network = 18 * 16 + 2 * (9 * 16 + 4 * 16 * 16) + 54 * 16
-    assert segment["parameters"] == 49 * (2 * 3) * 389 + network
+    assert segment["parameters"] == 49 * (2 * 3) * 390 + network
 
 
 @pytest.mark.parametrize(
