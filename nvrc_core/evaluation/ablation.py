@@ -28,10 +28,10 @@ from nvrc_core.compression.band_prior import BandPrior
 from nvrc_core.compression.motion_prior import MotionPrior
 from nvrc_core.config import EncodeConfig
 from nvrc_core.encode import EncodeResult, encode
-from nvrc_core.fitting import motion_fit, motion_trainer, row_adam
+from nvrc_core.fitting import motion_fit, motion_trainer, row_adam, warm_start
 from nvrc_core.fitting.motion_trainer import MotionTrainer
-from nvrc_core.fitting.row_adam import RowAdam
-from nvrc_core.fitting.warm_start import MOTION, WarmStart
+from nvrc_core.fitting.row_adam import EPSILON, RowAdam
+from nvrc_core.fitting.warm_start import FADE, MOTION, WarmStart
 from nvrc_core.media.selection import FrameRange
 from nvrc_core.representation import sizing
 from nvrc_core.representation.motion_wavelet import HALF_PLANES, MotionWavelet
@@ -55,6 +55,23 @@ def _motion() -> Iterator[None]:
         step(self, rows, {name: gradient for name, gradient in gradients.items() if name != MOTION}, rate)
 
     with patch.object(motion_fit, "search_motion", still), patch.object(RowAdam, "step", others):
+        yield
+
+
+@contextmanager
+def _fades() -> Iterator[None]:
+    """Every prediction counts in full."""
+    choose, step = warm_start.choose_fade, RowAdam.step
+
+    def none(*arguments: Any) -> Tensor:
+        return torch.zeros_like(choose(*arguments))
+
+    def others(self: RowAdam, rows: Tensor, gradients: Mapping[str, Tensor], rate: float) -> None:
+        of_motion = gradients[MOTION].clone()
+        of_motion[..., FADE] = 0
+        step(self, rows, {**gradients, MOTION: of_motion}, rate)
+
+    with patch.object(warm_start, "choose_fade", none), patch.object(RowAdam, "step", others):
         yield
 
 
@@ -108,18 +125,37 @@ def _curvature() -> AbstractContextManager:
     return patch.object(MotionTrainer, "_measure_curvature", lambda self, order: None)
 
 
+def _shared_moments() -> AbstractContextManager:
+    """Adam as it was published: a second moment for each value, and moves as they come."""
+
+    @torch.no_grad()
+    def step(self: RowAdam, rows: Tensor, gradients: Mapping[str, Tensor], rate: float | Tensor) -> None:
+        self._row_visits[rows] += 1
+        first_bias, second_bias = ((1 - beta ** self._row_visits[rows]).view(-1, 1, 1, 1) for beta in self._betas)
+        for name, gradient in gradients.items():
+            first = self._first[name][rows].lerp_(gradient, 1 - self._betas[0])
+            second = self._nearby[name][rows].lerp_(gradient.square(), 1 - self._betas[1])
+            self._first[name][rows], self._nearby[name][rows] = first, second
+            move = first / first_bias / (second / second_bias).sqrt_().add_(EPSILON)
+            self.grids[name].index_add_(0, rows, move.mul_(-rate))
+
+    return patch.object(RowAdam, "step", step)
+
+
 def _bounded_moves() -> AbstractContextManager:
     return patch.object(row_adam, "MAX_MOVE", math.inf)
 
 
 INGREDIENTS: dict[str, Callable[[], AbstractContextManager]] = {
     "motion": _motion,
+    "fades": _fades,
     "hierarchy of references": _hierarchy,
     "warm start": _warm_start,
     "network": _network,
     "context modelling": _context,
     "first values of priors": _first_priors,
     "curvature in gradients": _curvature,
+    "shared second moments": _shared_moments,
     "bounded moves": _bounded_moves,
 }
 """What can be left out, by names for a table: context managers within which an encode goes without."""
