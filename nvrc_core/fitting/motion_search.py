@@ -19,8 +19,11 @@ from nvrc_core.representation.intervals import NONE, Intervals
 FARTHEST, SPEED = 128, 24
 """Luma samples along each axis that the whole picture may move, in all and in a frame's time."""
 
-MOTION_STEPS = (0.5, 0.5, 0.5, 0.5, 1.0, 0.25)
-"""Half a luma sample for flow (dx0, dy0, dx1, dy1); a logit for the mask; a quarter of the prediction for the fade."""
+FLOW_STEP = 0.5
+"""In luma samples."""
+
+MASK_STEP, FADE_STEP = 1.0, 0.25
+"""In logits; in shares of the prediction."""
 
 CONTEXT_SHARE = 0.5
 """Of the context row's motion, which goes twice as far in time."""
@@ -40,19 +43,30 @@ CHUNK_PIXELS = 2**20
 """Luma samples that are worked on at once."""
 
 
+def motion_steps(flow_step: float) -> tuple[float, ...]:
+    """By channel: flow (dx0, dy0, dx1, dy1), mask, fade."""
+    return (*(flow_step,) * 4, MASK_STEP, FADE_STEP)
+
+
 @torch.no_grad()
 def search_motion(
-    luma: Tensor, intervals: Intervals, *, quality_weight: float = TYPICAL_QUALITY_WEIGHT, peak: int = 255
+    luma: Tensor,
+    intervals: Intervals,
+    *,
+    flow_step: float = FLOW_STEP,
+    quality_weight: float = TYPICAL_QUALITY_WEIGHT,
+    peak: int = 255,
 ) -> Tensor:
     """Motion [F, h, w, 6] in row order: (dx, dy) to either reference in luma samples, and the mask in logits, as
-    multiples of MOTION_STEPS. The fade is zero: what it is worth shows in a closed loop (`warm_start`).
+    multiples of `motion_steps`. The fade is zero: what it is worth shows in a closed loop (`warm_start`).
 
-    `quality_weight`: about the lambda of the fit: at a low one, motion that saves little error is not worth its bits.
-    `luma`: samples [T, 16 h, 16 w] up to `peak`, in the order of time (see `warm_start.pad_planes`). Keys only move
-    from the key before.
+    `flow_step`: the step of flow, in luma samples (`fitting/flow_step.py`). `quality_weight`: about the lambda of the
+    fit: at a low one, motion that saves little error is not worth its bits. `luma`: samples [T, 16 h, 16 w] up to
+    `peak`, in the order of time (see `warm_start.pad_planes`). Keys only move from the key before.
     """
     frames, height, width = luma.shape
-    motion = torch.zeros(frames, len(MOTION_STEPS), height // CELL, width // CELL, device=luma.device)
+    steps = motion_steps(flow_step)
+    motion = torch.zeros(frames, len(steps), height // CELL, width // CELL, device=luma.device)
     chunk = max(1, CHUNK_PIXELS // (height * width))
     error_price = min(
         TYPICAL_ERROR_PRICE * (quality_weight / TYPICAL_QUALITY_WEIGHT) ** PRICE_EXPONENT,
@@ -64,7 +78,7 @@ def search_motion(
         for first in range(max(1, rows.start), rows.stop, chunk):
             chunk_rows = list(range(first, min(first + chunk, rows.stop)))
             farthest = min(FARTHEST, distance * SPEED)
-            _search(luma, intervals, chunk_rows, motion, farthest, peak, error_price)
+            _search(luma, intervals, chunk_rows, motion, steps, farthest, peak, error_price)
     return motion.movedim(1, -1).contiguous()
 
 
@@ -75,7 +89,14 @@ def _distance(intervals: Intervals, rows: Iterable[int]) -> int:
 
 
 def _search(
-    luma: Tensor, intervals: Intervals, rows: list[int], motion: Tensor, farthest: int, peak: int, error_price: float
+    luma: Tensor,
+    intervals: Intervals,
+    rows: list[int],
+    motion: Tensor,
+    steps: tuple[float, ...],
+    farthest: int,
+    peak: int,
+    error_price: float,
 ) -> None:
     """Fills in the motion [F, 6, h, w] of rows of one level; the whole picture may move by `farthest` luma samples."""
     level = intervals.level[rows[0]]
@@ -101,5 +122,5 @@ def _search(
     start = torch.cat([*flows, first_mask(differences)] if level else flows, dim=1)
     position = motion.new_tensor([intervals.position[row] for row in rows])
     target = Target(current, references, expected, known, position, error_price)
-    steps = motion.new_tensor(MOTION_STEPS[: start.shape[1]])
-    motion[rows, : start.shape[1]] = round_motion(descend(start, target), target, steps)
+    channels = start.shape[1]
+    motion[rows, :channels] = round_motion(descend(start, target), target, motion.new_tensor(steps[:channels]))

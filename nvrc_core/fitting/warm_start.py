@@ -16,8 +16,9 @@ from nvrc_formats.shapes import MotionWaveletShape
 from torch import Tensor
 
 from nvrc_core.compression.side_information import STEPS_PER_OCTAVE, step_size
+from nvrc_core.evaluation.quality.psnr import YUV_WEIGHTS
 from nvrc_core.fitting.fade_choice import choose_fade
-from nvrc_core.fitting.motion_search import MOTION_STEPS
+from nvrc_core.fitting.motion_search import FADE_STEP, FLOW_STEP, motion_steps
 from nvrc_core.representation.intervals import NONE, Intervals
 from nvrc_core.representation.motion_wavelet import BAND_CHANNELS
 from nvrc_core.representation.warp import Picture, blend, fade, warp_picture
@@ -38,6 +39,8 @@ MOTION = "motion"
 FADE = 5
 """Its channel of fades."""
 
+LUMA_WEIGHT = YUV_WEIGHTS[0]
+
 LUMA_CHANNELS = {name: [0, 3, 4, 5] if name == "band16" else [0, 1, 2] for name in BANDS}
 CHUNK_PIXELS = 2**21
 """Luma samples that are worked on at once."""
@@ -47,10 +50,11 @@ CHUNK_PIXELS = 2**21
 class WarmStart:
     """values: real numbers [F, h, w, C] in row order, of the four bands and of "motion", in units of their steps.
     steps: what a symbol is multiplied with, [levels, C] by the same names: bands in samples of [0, 1], motion in luma
-    samples and logits."""
+    samples, logits and shares. squared_error: the mean over frames and samples in [0, 1], weighted as PSNR-YUV is."""
 
     values: dict[str, Tensor]
     steps: dict[str, Tensor]
+    squared_error: float
 
     @property
     def symbols(self) -> dict[str, Tensor]:
@@ -71,7 +75,9 @@ def _pad(plane: Tensor, cell: int) -> Tensor:
     return plane
 
 
-def first_steps(levels: int, quality_weight: float, luma_shift: Sequence[int] = NO_SHIFT) -> dict[str, Tensor]:
+def first_steps(
+    levels: int, quality_weight: float, luma_shift: Sequence[int] = NO_SHIFT, flow_step: float = FLOW_STEP
+) -> dict[str, Tensor]:
     """Step sizes by name, [levels, C], for a quality weight (lambda on squared errors of samples in [0, 1]): those that
     a step index can name. `luma_shift`: indices by which luma's are larger, by band from the coarsest on."""
     by_level = [KEY_STEP, *(LEVEL_STEPS[min(level, len(LEVEL_STEPS) - 1)] for level in range(levels - 1))]
@@ -80,7 +86,7 @@ def first_steps(levels: int, quality_weight: float, luma_shift: Sequence[int] = 
     steps = {name: band_steps.repeat(1, channels) for name, channels in zip(BANDS, BAND_CHANNELS, strict=True)}
     for name, shift in zip(BANDS, luma_shift, strict=True):
         steps[name][:, LUMA_CHANNELS[name]] *= 2 ** (shift / STEPS_PER_OCTAVE)
-    return steps | {MOTION: torch.tensor(MOTION_STEPS).repeat(levels, 1)}
+    return steps | {MOTION: torch.tensor(motion_steps(flow_step)).repeat(levels, 1)}
 
 
 @torch.no_grad()
@@ -92,14 +98,15 @@ def warm_start(
     *,
     peak: int = 255,
     luma_shift: Sequence[int] = NO_SHIFT,
+    flow_step: float = FLOW_STEP,
 ) -> WarmStart:
     """First symbols for one quality weight.
 
     `planes`: Y, U, V [T, H, W] of integer samples up to `peak`, any size (see `pad_planes`). `motion` [F, h, w, 6] in
     row order as `motion_search.search_motion` returns it: that takes most of the time, and does not depend on the
-    quality weight. `luma_shift`: see `first_steps`.
+    quality weight but through its prices; `flow_step` is that of the search. `luma_shift`: see `first_steps`.
     """
-    steps = first_steps(intervals.levels, quality_weight, luma_shift)
+    steps = first_steps(intervals.levels, quality_weight, luma_shift, flow_step)
     return _ClosedLoop(planes, intervals, motion, steps, peak).run()
 
 
@@ -153,8 +160,9 @@ class _ClosedLoop:
             name: torch.zeros(intervals.frames, height << index, width << index, channels, device=device)
             for index, (name, channels) in enumerate(zip(BANDS, BAND_CHANNELS, strict=True))
         }
-        self.values[MOTION] = (motion / motion.new_tensor(MOTION_STEPS)).round() + 0.0  # no negative zeros
+        self.values[MOTION] = (motion / steps[MOTION][0].to(motion)).round() + 0.0  # no negative zeros
         self.decoded: dict[int, Picture] = {}
+        self.squared_error = 0.0
         self.chunk = max(1, CHUNK_PIXELS // (height * width * STRIDE**2))
 
     def run(self) -> WarmStart:
@@ -168,12 +176,12 @@ class _ClosedLoop:
                 for first in range(0, len(rows), self.chunk):
                     self._code(rows[first : first + self.chunk])
             self.decoded = {row_of[high]: self.decoded[row_of[high]]}
-        return WarmStart(self.values, self.steps)
+        return WarmStart(self.values, self.steps, self.squared_error / self.intervals.frames)
 
     def _code(self, rows: list[int]) -> None:
         """Quantises what the prediction of rows of one level misses, and keeps the result as a reference."""
         level = self.intervals.level[rows[0]]
-        luma, chroma = self._picture(rows)
+        wanted = luma, chroma = self._picture(rows)
         bands = analyse(luma, chroma)
         predicted = self._predict(rows)
         if predicted is not None:
@@ -187,6 +195,10 @@ class _ClosedLoop:
         luma, chroma = synthesise(bands)
         if predicted is not None:
             luma, chroma = luma + predicted[0], chroma + predicted[1]
+        of_luma, of_chroma = (
+            (seen - picture).square_().mean() for seen, picture in zip((luma, chroma), wanted, strict=True)
+        )
+        self.squared_error += len(rows) * float(torch.lerp(of_chroma, of_luma, LUMA_WEIGHT))
         self.decoded.update((row, (luma[[i]], chroma[[i]])) for i, row in enumerate(rows))
 
     def _predict(self, rows: list[int]) -> Picture | None:
@@ -204,10 +216,9 @@ class _ClosedLoop:
     def _faded(self, rows: list[int], wanted: Mapping[str, Tensor], predicted: Picture) -> Picture:
         level = self.intervals.level[rows[0]]
         steps = {name: self.steps[name][level].to(wanted[name]) for name in BANDS}
-        step = float(self.steps[MOTION][level][FADE])
-        symbols = choose_fade(wanted, analyse(*predicted), steps, step)
+        symbols = choose_fade(wanted, analyse(*predicted), steps, FADE_STEP)
         self.values[MOTION][rows, ..., FADE] = symbols
-        return fade(predicted, (symbols * step).unsqueeze(1))
+        return fade(predicted, (symbols * FADE_STEP).unsqueeze(1))
 
     def _references(self, rows: list[int]) -> Picture:
         luma, chroma = zip(*(self.decoded[row] for row in rows), strict=True)

@@ -6,7 +6,7 @@ import torch
 import nvrc_core.fitting.motion_search as motion_search
 from nvrc_core.fitting.block_search import dominant_move, full_search
 from nvrc_core.fitting.motion_descent import SIDE_SHARE, Target, descend, linearise
-from nvrc_core.fitting.motion_search import MOTION_STEPS, search_motion
+from nvrc_core.fitting.motion_search import FLOW_STEP, motion_steps, search_motion
 from nvrc_core.representation.intervals import Intervals, default_keys
 from nvrc_core.representation.warp import blend, warp_picture
 
@@ -53,7 +53,7 @@ def test_a_moving_texture_is_found(speed: tuple[float, float]):
 
 def test_motion_comes_in_steps():
     motion = search_motion(moving(5, 1.3, -0.7), Intervals(5, (0, 4)))
-    symbols = motion / torch.tensor(MOTION_STEPS)
+    symbols = motion / torch.tensor(motion_steps(FLOW_STEP))
     assert torch.equal(symbols, symbols.round())
     assert motion[0].abs().max() == 0
     assert motion[1, ..., 2:].abs().max() == 0

@@ -1,0 +1,49 @@
+"""The step of motion follows from what motion is worth."""
+
+import numpy as np
+import pytest
+import torch
+
+from nvrc_core.fitting.flow_step import CANDIDATES, choose_flow_step
+from nvrc_core.fitting.motion_search import FLOW_STEP, search_motion
+from nvrc_core.fitting.warm_start import pad_planes, warm_start
+from nvrc_core.representation.intervals import Intervals
+
+HEIGHT, WIDTH, FRAMES = 48, 80, 9
+
+
+def clip_of(speed: float, waves: float) -> list[torch.Tensor]:
+    """A pattern of `waves` samples a wave that moves by `speed` samples a frame, no two places alike."""
+    generator = np.random.default_rng(1)
+    angles = generator.uniform(0, 2 * np.pi, (12, 3))
+    time, y, x = np.mgrid[:FRAMES, :HEIGHT, :WIDTH]
+    x = x - speed * time
+    luma = sum(np.sin((x * np.cos(a) + y * np.sin(a)) * 2 * np.pi / (waves * (1 + b / 9)) + c) for a, b, c in angles)
+    grey = np.full((FRAMES, HEIGHT // 2, WIDTH // 2), 128.0)
+    return [torch.from_numpy(plane.round().clip(0, 255).astype(np.uint8)) for plane in (128 + 14 * luma, grey, grey)]
+
+
+def chosen(planes: list[torch.Tensor], quality_weight: float) -> float:
+    return choose_flow_step(planes, quality_weight=quality_weight, peak=255)
+
+
+def test_what_stands_still_keeps_the_usual_step():
+    assert chosen([plane[:1].repeat(FRAMES, 1, 1) for plane in clip_of(0, 12)], 400.0) == FLOW_STEP
+    assert chosen([plane[:1] for plane in clip_of(0, 12)], 400.0) == FLOW_STEP
+
+
+def test_fine_detail_at_high_quality_wants_finer_motion_than_plain_things_at_low_quality():
+    fine, coarse = chosen(clip_of(0.3, 5), 4000.0), chosen(clip_of(1.7, 40), 5.0)
+    assert fine == min(CANDIDATES)
+    assert coarse > fine
+
+
+@pytest.mark.parametrize("flow_step", CANDIDATES)
+def test_search_and_start_agree_on_the_step(flow_step: float):
+    planes = clip_of(1.3, 12)
+    intervals = Intervals(FRAMES, (0, FRAMES - 1))
+    motion = search_motion(pad_planes(planes)[0], intervals, flow_step=flow_step)
+    flow = motion[..., :4] / flow_step
+    assert torch.equal(flow, flow.round())
+    start = warm_start(planes, intervals, motion, 400.0, flow_step=flow_step)
+    assert torch.equal(start.symbols["motion"][..., :4] * start.steps["motion"][0, :4], motion[..., :4])
