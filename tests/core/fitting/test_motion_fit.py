@@ -1,6 +1,7 @@
 """Real fits of wavelets to tiny clips: they learn, hit their rate, one seed gives one result, and nothing diverges."""
 
 from collections.abc import Callable
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -82,6 +83,16 @@ def fit() -> Fit:
 
 def test_a_fit_hits_its_rate(fit: Fit):
     assert fit.bpp == pytest.approx(0.5, rel=0.05)
+
+
+def corrected_at(fit: Fit) -> list[int]:
+    """The steps before which the rate was measured again."""
+    return [event.step - 1 for before, event in pairwise(fit.events) if event.bpp != before.bpp]
+
+
+def test_the_rate_is_corrected_late_where_there_is_time_to_mend_it(fit: Fit):
+    assert corrected_at(fit) == [10, 25, 50, 75]
+    assert corrected_at(Fit(textured(17, 48, 64), steps=20, bpp=0.5)) == [2, 5, 10]
 
 
 def test_a_fit_follows_the_motion(fit: Fit):
