@@ -29,15 +29,16 @@ def choose_fade(
 ) -> Tensor:
     """Symbols [N, h, w] from 0 to MOST with which bands take the least bits, by an estimate.
 
-    `wanted`, `predicted`: bands [N, ..., C] of pictures and of their predictions. `steps`: theirs by name, [C]."""
-    costs = torch.stack(
-        [
-            _bits({name: wanted[name] - kept * predicted[name] for name in BANDS}, steps) + SYMBOL_BITS * (symbol > 0)
-            for symbol in range(MOST + 1)
-            for kept in [1 - symbol * fade_step]
-        ],
-        dim=1,
-    )
+    `wanted`, `predicted`: bands [N, ..., C] of pictures and of their predictions. `steps`: theirs by name, [C].
+    """
+
+    def bits_with(symbol: int) -> Tensor:
+        kept = 1 - symbol * fade_step
+        return _bits({name: wanted[name] - kept * predicted[name] for name in BANDS}, steps) + SYMBOL_BITS * (
+            symbol > 0
+        )
+
+    costs = torch.stack([bits_with(symbol) for symbol in range(MOST + 1)], dim=1)
     around = F.avg_pool2d(costs, 3, stride=1, padding=1, count_include_pad=False)
     return (costs + NEIGHBOUR_SHARE * around).argmin(dim=1).to(costs)
 

@@ -103,8 +103,8 @@ def warm_start(
     """First symbols for one quality weight.
 
     `planes`: Y, U, V [T, H, W] of integer samples up to `peak`, any size (see `pad_planes`). `motion` [F, h, w, 6] in
-    row order as `motion_search.search_motion` returns it: that takes most of the time, and does not depend on the
-    quality weight but through its prices; `flow_step` is that of the search. `luma_shift`: see `first_steps`.
+    row order as `motion_search.search_motion` returns it, with the same `flow_step`: that takes most of the time, and
+    serves for quality weights nearby. `luma_shift`: see `first_steps`.
     """
     steps = first_steps(intervals.levels, quality_weight, luma_shift, flow_step)
     return _ClosedLoop(planes, intervals, motion, steps, peak).run()

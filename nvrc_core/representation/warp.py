@@ -59,10 +59,11 @@ def blend(first: Picture, second: Picture, mask: Tensor, position: Tensor) -> Pi
 
 
 def fade(picture: Picture, amount: Tensor) -> Picture:
-    """(1 - up(amount)) * picture on luma, its mean over 2x2 samples on chroma; amount [N, 1, h, w]."""
+    """clamp(1 - up(amount), 0, 1) * picture on luma, the factor's mean over 2x2 samples on chroma; amount [N, 1, h, w].
+    Gradients pass at both bounds."""
     luma, chroma = picture
     down, across = _matrices(amount, luma.shape[-2:])
-    kept = 1 - down @ (amount @ across.T)
+    kept = (1 - down @ (amount @ across.T)).clamp(0, 1)
     return luma * kept, chroma * F.avg_pool2d(kept, 2)
 
 

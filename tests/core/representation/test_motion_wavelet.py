@@ -109,7 +109,7 @@ def reference(model: MotionWavelet, parameters: Parameters, frame: int) -> list[
         if rows[0] < 0:
             return planes, [none]
         flows = motion_of(row)
-        kept = 1 - lifted(flows[3], planes[0].shape[-2:])
+        kept = (1 - lifted(flows[3], planes[0].shape[-2:])).clamp(0, 1)
         shares_kept = kept, F.avg_pool2d(kept, 2)
         if row < len(model.shape.keys):
             before = linear(rows[0])[0]

@@ -5,7 +5,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from nvrc_core.representation.warp import blend, scattered, warp, warp_picture
+from nvrc_core.representation.warp import blend, fade, scattered, warp, warp_picture
 
 SIZES = pytest.mark.parametrize("size", [(16, 16), (32, 48), (8, 24)])
 
@@ -140,3 +140,24 @@ def test_whole_numbers_scatter_as_the_library_does():
     (wanted,) = torch.autograd.grad(read, planes, seeds)
     assert torch.allclose(scattered(seeds, places), wanted, rtol=1e-9, atol=1e-19)
     assert not scattered(seeds * 0, places).any()
+
+
+def test_fade_is_the_formula():
+    generator = torch.Generator().manual_seed(6)
+    luma, chroma = torch.rand(2, 1, 32, 48, generator=generator) - 0.5, torch.rand(2, 2, 16, 24, generator=generator)
+    amount = torch.rand(2, 1, 2, 3, generator=generator) * 3 - 1
+    faded_luma, faded_chroma = fade((luma, chroma), amount)
+    for index in range(2):
+        kept = (1 - bilinear(amount[index, 0].double().numpy(), (32, 48))).clip(0, 1)
+        assert np.abs(luma[index, 0].double().numpy() * kept - faded_luma[index, 0].numpy()).max() < 1e-6
+        of_chroma = kept.reshape(16, 2, 24, 2).mean((1, 3))
+        assert np.abs(chroma[index].double().numpy() * of_chroma - faded_chroma[index].numpy()).max() < 1e-6
+
+
+@pytest.mark.parametrize("share", [0.0, 0.25, 1.0])
+def test_a_fade_can_always_be_learned(share: float):
+    """Also where nothing and where all of the prediction is left out."""
+    amount = torch.full((1, 1, 2, 3), share, requires_grad=True)
+    luma, chroma = fade((torch.ones(1, 1, 32, 48), torch.ones(1, 2, 16, 24)), amount)
+    (gradient,) = torch.autograd.grad(luma.sum() + chroma.sum(), amount)
+    assert gradient.sum() == pytest.approx(-(32 * 48 + 2 * 16 * 24))
