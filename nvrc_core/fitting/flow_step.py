@@ -10,8 +10,9 @@ from nvrc_core.representation.intervals import Intervals
 
 CANDIDATES = (FLOW_STEP, FLOW_STEP / 2, FLOW_STEP * 2)
 TO_GAIN = 0.01  # of the loss: smaller differences did not last through whole fits
-SAMPLE_FRAMES = 17
-"""From the middle of the segment: few enough to search three times, and most frames have references as near as here."""
+SAMPLE_FRAMES, SAMPLE_SIDE = 17, 384
+"""From the middle of the segment, and luma samples along a side from the middle of the picture: few enough to search
+three times, and most frames have references as near as here."""
 
 BAND_SHARE, MOTION_SHARE = 0.85, 0.5
 """Of the estimated bits, what counts: bands' when their priors are fitted; motion's so that the choice is that of whole
@@ -23,8 +24,7 @@ def choose_flow_step(planes: Sequence[Tensor], *, quality_weight: float, peak: i
 
     `planes`: Y, U, V [T, H, W] of integer samples up to `peak`.
     """
-    first = max(0, (len(planes[0]) - SAMPLE_FRAMES) // 2)
-    sample = [plane[first : first + SAMPLE_FRAMES] for plane in planes]
+    sample = _middle(planes)
     frames = len(sample[0])
     intervals = Intervals(frames, tuple(sorted({0, frames - 1})))
     luma = pad_planes(sample)[0]
@@ -37,3 +37,18 @@ def choose_flow_step(planes: Sequence[Tensor], *, quality_weight: float, peak: i
         return bits / sample[0].numel() + quality_weight * start.squared_error
 
     return min(CANDIDATES, key=lambda step: loss(step) * (1 - TO_GAIN * (step == FLOW_STEP)))
+
+
+def _middle(planes: Sequence[Tensor]) -> list[Tensor]:
+    """The sample of Y, U, V [T, H, W]."""
+    frames, height, width = planes[0].shape
+    first = max(0, frames - SAMPLE_FRAMES) // 2
+    top, left = (max(0, side - SAMPLE_SIDE) // 4 * 2 for side in (height, width))  # even: chroma has half
+    return [
+        plane[
+            first : first + SAMPLE_FRAMES,
+            top // scale : (top + SAMPLE_SIDE) // scale,
+            left // scale : (left + SAMPLE_SIDE) // scale,
+        ]
+        for plane, scale in zip(planes, (1, 2, 2), strict=True)
+    ]

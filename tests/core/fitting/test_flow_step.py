@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from nvrc_core.fitting.flow_step import CANDIDATES, choose_flow_step
+from nvrc_core.fitting.flow_step import CANDIDATES, SAMPLE_FRAMES, SAMPLE_SIDE, _middle, choose_flow_step
 from nvrc_core.fitting.motion_search import FLOW_STEP, search_motion
 from nvrc_core.fitting.warm_start import pad_planes, warm_start
 from nvrc_core.representation.intervals import Intervals
@@ -47,3 +47,15 @@ def test_search_and_start_agree_on_the_step(flow_step: float):
     assert torch.equal(flow, flow.round())
     start = warm_start(planes, intervals, motion, 400.0, flow_step=flow_step)
     assert torch.equal(start.symbols["motion"][..., :4] * start.steps["motion"][0, :4], motion[..., :4])
+
+
+@pytest.mark.parametrize(("height", "width"), [(HEIGHT, WIDTH), (31, 17), (401, 517), (720, 1279)])
+def test_the_sample_is_the_middle_of_all_planes(height: int, width: int):
+    """Planes that tell where a sample lies, in units of luma."""
+    y, x = torch.meshgrid(torch.arange(height), torch.arange(width), indexing="ij")
+    luma = (y * 2000 + x).repeat(40, 1, 1) + torch.arange(40).view(-1, 1, 1) * 2**24
+    sample = _middle([luma, luma[:, ::2, ::2], luma[:, ::2, ::2]])
+    assert all(torch.equal(chroma, sample[0][:, ::2, ::2]) for chroma in sample[1:])
+    assert sample[0].shape == (SAMPLE_FRAMES, min(height, SAMPLE_SIDE), min(width, SAMPLE_SIDE))
+    before, after = int(sample[0][0, 0, 0]) // 2**24, 39 - int(sample[0][-1, 0, 0]) // 2**24
+    assert abs(before - after) <= 1
