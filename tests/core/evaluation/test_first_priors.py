@@ -18,7 +18,7 @@ def constant(name: str) -> torch.Tensor:
 
 def test_each_constant_comes_out_in_its_own_shape_and_alike(capsys: pytest.CaptureFixture):
     """One clip is not the five that the constants are of; but what is large there is large here."""
-    main([str(CLIP), "--frames", "9", "--lambdas", "400"])
+    main([str(CLIP), "--frames", "25", "--lambdas", "400"])
     printed = dict(line.split(" = ") for line in capsys.readouterr().out.splitlines())
     assert set(printed) == set(CONSTANTS.values())
     for name, text in printed.items():
