@@ -1,6 +1,7 @@
 """The training loop of wavelets: the loss falls, and a correction of the rate changes no picture."""
 
 import math
+from statistics import median
 
 import numpy as np
 import pytest
@@ -98,13 +99,14 @@ def test_settling_saves_bits_and_changes_nothing_that_is_seen(planes: list[torch
 def test_the_curvature_of_rounding_pays(planes: list[torch.Tensor], start: WarmStart, monkeypatch: pytest.MonkeyPatch):
     """Without it, straight-through gradients let symbols wander around the thresholds between integers."""
 
-    def mean_loss() -> float:
-        fits = [trainer(planes, start, steps=120, seed=seed).run(lambda progress: None) for seed in range(4)]
-        return sum(loss(planes, fit.symbols) for fit in fits) / len(fits)
+    def typical_loss() -> float:
+        """Of five fits: some of so small a clip end up elsewhere."""
+        fits = [trainer(planes, start, steps=120, seed=seed).run(lambda progress: None) for seed in range(5)]
+        return median(loss(planes, fit.symbols) for fit in fits)
 
-    with_it = mean_loss()
+    with_it = typical_loss()
     monkeypatch.setattr(MotionTrainer, "_measure_curvature", lambda self, order: None)
-    assert with_it < mean_loss()
+    assert with_it < typical_loss()
 
 
 def test_what_is_fitted_is_integers(planes: list[torch.Tensor], start: WarmStart):
