@@ -134,6 +134,7 @@ def random_symbols(scheme: Scheme, seed: int) -> Symbols:
             side[name] += 30
         for name in ("band.mean", "motion.mean"):
             side[name] *= 8
+        side["motion.share"].fill_(6)
     # A step of 2**-20 makes the largest symbols values of about 1.
     side[f"{bias}.tensor.step"].fill_(-160)
     side[f"{bias}.tensor.mean"].fill_(0)
@@ -367,7 +368,7 @@ def corrupt_wavelets(data: bytes) -> dict[str, tuple[bytes, str]]:
         "keys-not-ascending": (parts.with_segment(_set(3, 1, value=[0, 5, 5, last])).file(), "HeaderError"),
         "keys-end-early": (parts.with_segment(_set(3, 1, value=[0, last - 1])).file(), "HeaderError"),
         "keys-end-late": (parts.with_segment(_set(3, 1, value=[0, last + 1])).file(), "HeaderError"),
-        "wavelets-without-blocks": (parts.with_segment(_set(3, value=["mcw2", [0, last], 4])).file(), "HeaderError"),
+        "wavelets-without-blocks": (parts.with_segment(_set(3, value=["mcw3", [0, last], 4])).file(), "HeaderError"),
         "wavelets-no-channels": (parts.with_segment(_set(3, 2, value=0)).file(), "HeaderError"),
         "wavelets-beyond-limit": (whole.file(), "LimitError"),
         "wavelets-network-beyond-limit": (

@@ -111,7 +111,7 @@ class MotionWaveletShape:
     `channels`, `blocks`: width and number of blocks of the network that corrects each picture.
     """
 
-    KIND: ClassVar[str] = "mcw2"  # first element on the wire
+    KIND: ClassVar[str] = "mcw3"  # first element on the wire
     COARSEST_STRIDE: ClassVar[int] = 16  # luma samples along each side of a cell of the coarsest grids
     VALUES_PER_CELL: ClassVar[int] = 16 * 16 * 3 // 2 + 6  # a wavelet transform keeps the number of samples; motion
 

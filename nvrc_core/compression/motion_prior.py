@@ -24,6 +24,7 @@ from nvrc_core.compression.row_symbols import RowSymbols, rows_of
 from nvrc_core.compression.side_information import SCALES_PER_STEP, SideSpec, SideValues
 from nvrc_core.constants import constant, indices, look_up
 from nvrc_core.representation.base import ParameterSpec
+from nvrc_core.representation.inherited_motion import displacement, with_inherited, without_inherited
 from nvrc_core.representation.intervals import Intervals
 
 CHANNEL_GROUPS = (slice(0, 2), slice(2, 4), slice(4, 6))  # towards the first and the second reference; mask and fade
@@ -36,6 +37,7 @@ MAX_VALUE = 1023  # values beyond count as this much to predictions
 MEAN_ONE = 128  # weights of means count in 128ths
 MEAN_DIVISOR = MEAN_ONE // OFFSETS  # means in eighths
 MAX_MEAN_EIGHTHS = 2**14 - 1
+SHARE_ONE = 8  # the share of the inherited flow that is added counts in eighths
 # Bounds on every partial sum: 10 * 1023 * 1023 and (14 * 2046 + 1023) * 255 + 32 are below 2**24.
 
 # Where a fit starts: about what fits come to.
@@ -71,10 +73,6 @@ class MotionPrior:
         self.specs = (spec,)
         self.intervals = intervals
         self._name = spec.name
-        self._after = tuple(
-            float(context == reference and level > 0)
-            for context, reference, level in zip(intervals.context, intervals.reference0, intervals.level, strict=True)
-        )
         in_keys = [channel for group in KEY_GROUPS for channel in range(CHANNELS)[group]]
         of_key = tuple(float(channel in in_keys) for channel in range(CHANNELS))
         self._coded = ((0.0,) * CHANNELS, *((1.0,) * CHANNELS if level else of_key for level in intervals.level[1:]))
@@ -84,11 +82,26 @@ class MotionPrior:
             SideSpec("motion.weight", "motion.weight", (KINDS, ACTIVITY_WEIGHTS)),
             SideSpec("motion.slope", "motion.slope", (KINDS,)),
             SideSpec("motion.mean", "motion.mean", (CHANNELS, MEAN_WEIGHTS)),
+            SideSpec("motion.share", "motion.share", (1,)),
         )
 
     def step_indices(self, side: SideValues, spec: ParameterSpec, rows: slice | Tensor = slice(None)) -> Tensor:
         """The step index of every value, the same in all rows: [1, 1, 1, 6]."""
         return side["motion.step"].view(1, 1, 1, CHANNELS)
+
+    def whole(self, coded: Tensor, side: SideValues, rows: Tensor | None = None) -> Tensor:
+        """Motion [N, H, W, 6] of rows (all, unless given), their context rows among them, from symbols times steps."""
+        return with_inherited(coded, self._share(side), self._rows(coded, rows), self.intervals)
+
+    def coded(self, motion: Tensor, side: SideValues) -> Tensor:
+        """The inverse of `whole`, for all rows."""
+        return without_inherited(motion, self._share(side), self._rows(motion), self.intervals)
+
+    def _share(self, side: SideValues) -> Tensor:
+        return side["motion.share"].clamp(0, SHARE_ONE) / SHARE_ONE
+
+    def _rows(self, like: Tensor, rows: Tensor | None = None) -> Tensor:
+        return torch.arange(self.intervals.frames, device=like.device) if rows is None else rows
 
     def batches(self) -> Iterator[Batch]:
         """Key by key, as each is the context of the next, then level by level; there wavefront by wavefront, and in one
@@ -135,7 +148,8 @@ class MotionPrior:
     def initial_side(self, grids: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Side information, all but the steps, for a fit that starts from these symbols: the predictor that is best for
         them, and the scales that then match them."""
-        side = {spec.name: torch.zeros(spec.shape) for spec in self.side_specs if spec.group != "motion.step"}
+        given = ("motion.step", "motion.share")
+        side = {spec.name: torch.zeros(spec.shape) for spec in self.side_specs if spec.group not in given}
         side["motion.weight"] += torch.tensor(INITIAL_ACTIVITY_WEIGHTS)
         side["motion.slope"] += INITIAL_SLOPE
         rows = self._all_rows(grids[self._name].float().cpu())
@@ -185,11 +199,9 @@ class MotionPrior:
         )
 
     def _expected(self, context: Tensor, rows: Tensor) -> Tensor:
-        """What a context row's symbols [N, ..., 6] make expect, but for a factor. Things move on: the context
-        row's motion to the side where the row lies is like the row's to its other reference, and opposite to the one
-        to the context row."""
-        after = constant(self._after, context)[rows].view(-1, *[1] * (context.ndim - 1))
-        flow = torch.where(after > 0, context[..., 2:4], -context[..., 0:2])
+        """What a context row's symbols [N, ..., 6] make expect, but for a factor: see `inherited_motion`. A key's are
+        like those of the key before."""
+        flow = displacement(context, rows, self.intervals)
         return torch.cat([-flow, flow, context[..., 4:]], -1)
 
     def _mean_features(self, around: _Around) -> list[Tensor]:

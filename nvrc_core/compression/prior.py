@@ -78,6 +78,9 @@ class RowStart(Protocol):
     steps: Mapping[str, Tensor]
     """Their steps, [levels, C] by name; the same on all levels where the prior has one for all."""
 
+    inherits: bool
+    """Whether flow is coded as what differs from inherited flow."""
+
 
 class RowPrior(GridsPrior, Protocol):
     """The prior of grids with a row for each frame, which can be trained on a few rows at a time."""
@@ -87,7 +90,7 @@ class RowPrior(GridsPrior, Protocol):
         ...
 
     def initial_side(self, symbols: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Side information, without steps, for a fit that starts from these symbols."""
+        """How symbols are coded (not what they mean), for a fit that starts from these symbols."""
         ...
 
     def bits(self, rows: RowSymbols, side: SideValues) -> dict[str, Tensor]:

@@ -12,7 +12,7 @@ from torch import Tensor
 from nvrc_core.compression.band_prior import BandPrior
 from nvrc_core.compression.grid_prior import GridPrior
 from nvrc_core.compression.layer_prior import LayerPrior
-from nvrc_core.compression.motion_prior import MotionPrior
+from nvrc_core.compression.motion_prior import SHARE_ONE, MotionPrior
 from nvrc_core.compression.prior import GridsPrior, RowStart
 from nvrc_core.compression.row_symbols import RowSymbols
 from nvrc_core.compression.side_information import STEPS_PER_OCTAVE, SideValues, side_bits, step_size
@@ -20,6 +20,7 @@ from nvrc_core.representation.base import ParameterSpec
 from nvrc_core.representation.intervals import Intervals
 
 LAYER_KINDS = ("layer", "bias")
+MOTION = "motion"
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,7 @@ class Scheme:
         self.specs = specs
         self.layer_prior = LayerPrior(tuple(spec for spec in specs if spec.kind in LAYER_KINDS))
         self.grid_priors = _grid_priors(specs, intervals)
+        self._motion_prior = next((prior for prior in self.grid_priors if isinstance(prior, MotionPrior)), None)
         self.grid_specs = tuple(spec for prior in self.grid_priors for spec in prior.specs)
         self.side_specs = sum((prior.side_specs for prior in self.grid_priors), self.layer_prior.side_specs)
 
@@ -84,6 +86,7 @@ class Scheme:
                 name = f"{spec.name}.step"
                 side[name] = indices if indices.shape == shapes[name] else indices[0]
             side |= prior.initial_side(start.symbols)
+        side["motion.share"] = torch.full((1,), float(SHARE_ONE * start.inherits))
         return side
 
     def shifted_side(self, side: SideValues, shift: int) -> dict[str, Tensor]:
@@ -95,6 +98,8 @@ class Scheme:
 
     def in_steps(self, layers: Tensor, grids: Mapping[str, Tensor], side: SideValues) -> Symbols:
         """Values in units of their steps. `layers`: flattened by the layer prior; `side`: rounded."""
+        if self._motion_prior:
+            grids = {**grids, MOTION: self._motion_prior.coded(grids[MOTION], side)}
         return Symbols(
             dict(side),
             layers / step_size(self.layer_prior.step_indices(side)),
@@ -105,7 +110,10 @@ class Scheme:
         """Parameters by name from values in units of their steps."""
         side = symbols.side
         parameters = self.layer_prior.unflatten(symbols.layers * step_size(self.layer_prior.step_indices(side)))
-        return parameters | {name: symbols.grids[name] * steps for name, steps in self.grid_steps(side)}
+        parameters |= {name: symbols.grids[name] * steps for name, steps in self.grid_steps(side)}
+        if self._motion_prior:
+            parameters[MOTION] = self._motion_prior.whole(parameters[MOTION], side)
+        return parameters
 
     def grid_steps(self, side: SideValues) -> Iterator[tuple[str, Tensor]]:
         """The name of each grid and its steps, which broadcast to its values."""
@@ -118,11 +126,14 @@ class Scheme:
     def dequantise_rows(
         self, layers: Tensor, symbols: Mapping[str, Tensor], side: SideValues, rows: Tensor
     ) -> dict[str, Tensor]:
-        """`dequantise` where grids are given, and returned, in some rows alone: [N, H, W, C] by name."""
+        """`dequantise` where grids are given, and returned, in some rows alone, their context rows among them:
+        [N, H, W, C] by name."""
         parameters = self.layer_prior.unflatten(layers * step_size(self.layer_prior.step_indices(side)))
         for prior in self.grid_priors:
             for spec in prior.specs:
                 parameters[spec.name] = symbols[spec.name] * step_size(prior.step_indices(side, spec, rows))
+        if self._motion_prior:
+            parameters[MOTION] = self._motion_prior.whole(parameters[MOTION], side, rows)
         return parameters
 
     def row_bits(

@@ -27,7 +27,7 @@ GROUPS = (
     "block.step",
     *(f"context.{part}" for part in ("mean", "scale", "expand", "phase", "project")),
     *(f"band.{part}" for part in ("step", "scale", "weight", "slope", "phase", "mean", "offset")),
-    *(f"motion.{part}" for part in ("step", "scale", "weight", "slope", "mean")),
+    *(f"motion.{part}" for part in ("step", "scale", "weight", "slope", "mean", "share")),
 )
 
 

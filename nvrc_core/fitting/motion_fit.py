@@ -9,8 +9,8 @@ from torch import Tensor
 
 from nvrc_core.compression.scheme import Scheme, Symbols
 from nvrc_core.events import FitProgress
-from nvrc_core.fitting.flow_step import choose_flow_step
 from nvrc_core.fitting.losses import Distortion
+from nvrc_core.fitting.motion_choice import choose_motion_coding
 from nvrc_core.fitting.motion_recipe import MotionRecipe
 from nvrc_core.fitting.motion_search import TYPICAL_QUALITY_WEIGHT, search_motion
 from nvrc_core.fitting.motion_trainer import MotionTrainer
@@ -54,8 +54,8 @@ def fit_motion(
 
     weight = quality_weight or _typical_weight(target_bits / planes[0].numel())
     for _ in range(SEARCHES):
-        flow_step = choose_flow_step(planes, quality_weight=weight, peak=peak)
-        motion = search_motion(luma, intervals, flow_step=flow_step, quality_weight=weight, peak=peak)
+        coding = choose_motion_coding(planes, quality_weight=weight, peak=peak)
+        motion = search_motion(luma, intervals, coding=coding, quality_weight=weight, peak=peak)
         start_at = partial(
             warm_start,
             planes,
@@ -63,7 +63,7 @@ def fit_motion(
             motion,
             peak=peak,
             luma_shift=distortion.luma_shift,
-            flow_step=flow_step,
+            coding=coding,
         )
         if target_bits is None:
             start = start_at(weight)

@@ -22,29 +22,30 @@ ROUNDS = 2
 TURNS = ((0, 0), (1, 1), (0, 1), (1, 0))
 
 
-def round_motion(motion: Tensor, target: Target, steps: Tensor) -> Tensor:
-    """Motion [N, C, h, w] as multiples of `steps` [C]."""
-    lattice = _Lattice(target, steps.view(-1, 1, 1))
-    symbols = (motion / lattice.steps).round()
+def round_motion(motion: Tensor, target: Target, steps: Tensor, inherited: Tensor) -> Tensor:
+    """What is coded of motion [N, C, h, w], as multiples of `steps` [C]; `inherited`, alike, is added to it."""
+    lattice = _Lattice(target, steps.view(-1, 1, 1), inherited)
+    symbols = ((motion - inherited) / lattice.steps).round()
     for _ in range(ROUNDS):
         symbols = lattice.improved(symbols)
     return symbols * lattice.steps
 
 
 class _Lattice:
-    """Prices of symbols [N, C, h, w], which are motion in steps; `flows` of the channels are flow, the rest mask."""
+    """Prices of symbols [N, C, h, w], which are what is coded of motion in steps; `flows` of the channels are flow, the
+    rest mask."""
 
-    def __init__(self, target: Target, steps: Tensor) -> None:
-        self.target, self.steps = target, steps
-        self.flows = 2 * len(target.references)
-        self.expected = target.expected[:, : self.flows] / steps[: self.flows]
+    def __init__(self, target: Target, steps: Tensor, inherited: Tensor) -> None:
+        self.target, self.steps, self.inherited = target, steps, inherited
+        self.flows = flows = 2 * len(target.references)
+        self.expected = (target.expected[:, :flows] - inherited[:, :flows]) / steps[:flows]
 
     def improved(self, symbols: Tensor) -> Tensor:
         """One turn for every node."""
-        model = linearise(symbols * self.steps, self.target)
+        model = linearise(self._motion(symbols), self.target)
         curvature = model.node_curvature() * self.steps.unsqueeze(1) * self.steps
         for top, left in TURNS:
-            slope = model.gradient(symbols * self.steps) * self.steps
+            slope = model.gradient(self._motion(symbols)) * self.steps
             around = _neighbours(symbols)
             price = self._price(symbols, around)
             most, best = torch.zeros_like(price), symbols
@@ -57,6 +58,9 @@ class _Lattice:
             symbols = symbols.clone()
             symbols[..., top::2, left::2] = best[..., top::2, left::2]
         return symbols
+
+    def _motion(self, symbols: Tensor) -> Tensor:
+        return self.inherited + symbols * self.steps
 
     def _candidates(self, symbols: Tensor, around: list[Tensor]) -> Iterator[Tensor]:
         """A step up or down in a channel; a neighbour's flow towards one reference; all of a neighbour."""

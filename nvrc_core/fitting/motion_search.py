@@ -12,21 +12,14 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from nvrc_core.fitting.block_search import CELL, FINE, first_mask, full_search, refine
+from nvrc_core.fitting.motion_coding import MASK, USUAL, MotionCoding
 from nvrc_core.fitting.motion_descent import Target, descend
 from nvrc_core.fitting.motion_rounding import round_motion
+from nvrc_core.representation.inherited_motion import FIRST_TO_INHERIT, FLOW_CHANNELS, inherited_flow
 from nvrc_core.representation.intervals import NONE, Intervals
 
 FARTHEST, SPEED = 128, 24
 """Luma samples along each axis that the whole picture may move, in all and in a frame's time."""
-
-FLOW_STEP = 0.5
-"""In luma samples."""
-
-MASK_STEP, FADE_STEP = 1.0, 0.25
-"""In logits; in shares of the prediction."""
-
-CONTEXT_SHARE = 0.5
-"""Of the context row's motion, which goes twice as far in time."""
 
 TYPICAL_QUALITY_WEIGHT, TYPICAL_ERROR_PRICE, PRICE_EXPONENT = 400.0, 300.0, 0.7
 """At a lambda of 400, a squared error of luma is worth the 300 bits that it weighs in the loss. At others it is worth
@@ -43,30 +36,27 @@ CHUNK_PIXELS = 2**20
 """Luma samples that are worked on at once."""
 
 
-def motion_steps(flow_step: float) -> tuple[float, ...]:
-    """By channel: flow (dx0, dy0, dx1, dy1), mask, fade."""
-    return (*(flow_step,) * 4, MASK_STEP, FADE_STEP)
-
-
 @torch.no_grad()
 def search_motion(
     luma: Tensor,
     intervals: Intervals,
     *,
-    flow_step: float = FLOW_STEP,
+    coding: MotionCoding = USUAL,
     quality_weight: float = TYPICAL_QUALITY_WEIGHT,
     peak: int = 255,
 ) -> Tensor:
-    """Motion [F, h, w, 6] in row order: (dx, dy) to either reference in luma samples, and the mask in logits, as
-    multiples of `motion_steps`. The fade is zero: what it is worth shows in a closed loop (`warm_start`).
+    """What is coded of motion, [F, h, w, 6] in row order: (dx, dy) to either reference in luma samples, and the mask in
+    logits, as multiples of the coding's steps. The fade is zero: what it is worth shows in a closed loop
+    (`warm_start`).
 
-    `flow_step`: the step of flow, in luma samples (`fitting/flow_step.py`). `quality_weight`: about the lambda of the
-    fit: at a low one, motion that saves little error is not worth its bits. `luma`: samples [T, 16 h, 16 w] up to
-    `peak`, in the order of time (see `warm_start.pad_planes`). Keys only move from the key before.
+    `quality_weight`: about the lambda of the fit: at a low one, motion that saves little error is not worth its bits.
+    `luma`: samples [T, 16 h, 16 w] up to `peak`, in the order of time (see `warm_start.pad_planes`). Keys only move
+    from the key before.
     """
     frames, height, width = luma.shape
-    steps = motion_steps(flow_step)
-    motion = torch.zeros(frames, len(steps), height // CELL, width // CELL, device=luma.device)
+    steps = coding.steps
+    coded = torch.zeros(frames, height // CELL, width // CELL, len(steps), device=luma.device)
+    motion = torch.zeros_like(coded)
     chunk = max(1, CHUNK_PIXELS // (height * width))
     error_price = min(
         TYPICAL_ERROR_PRICE * (quality_weight / TYPICAL_QUALITY_WEIGHT) ** PRICE_EXPONENT,
@@ -78,8 +68,12 @@ def search_motion(
         for first in range(max(1, rows.start), rows.stop, chunk):
             chunk_rows = list(range(first, min(first + chunk, rows.stop)))
             farthest = min(FARTHEST, distance * SPEED)
-            _search(luma, intervals, chunk_rows, motion, steps, farthest, peak, error_price)
-    return motion.movedim(1, -1).contiguous()
+            expected = _expected(motion, chunk_rows, intervals)
+            inherited = expected * coding.inherits
+            found = _search(luma, intervals, chunk_rows, expected, inherited, steps, farthest, peak, error_price)
+            coded[chunk_rows] = found
+            motion[chunk_rows] = inherited + found
+    return coded
 
 
 def _distance(intervals: Intervals, rows: Iterable[int]) -> int:
@@ -88,27 +82,37 @@ def _distance(intervals: Intervals, rows: Iterable[int]) -> int:
     return max((abs(intervals.frame[row] - intervals.frame[reference]) for row, reference in pairs), default=0)
 
 
+def _expected(motion: Tensor, rows: list[int], intervals: Intervals) -> Tensor:
+    """Motion [N, h, w, 6] that rows of one level inherit, if any do, from that of all rows."""
+    if intervals.level[rows[0]] < FIRST_TO_INHERIT:
+        return torch.zeros_like(motion[rows])
+    context = motion[[intervals.context[row] for row in rows]]
+    flow = inherited_flow(context, torch.tensor(rows, device=motion.device), intervals)
+    return F.pad(flow, (0, motion.shape[-1] - FLOW_CHANNELS))
+
+
 def _search(
     luma: Tensor,
     intervals: Intervals,
     rows: list[int],
-    motion: Tensor,
+    expected: Tensor,
+    inherited: Tensor,
     steps: tuple[float, ...],
     farthest: int,
     peak: int,
     error_price: float,
-) -> None:
-    """Fills in the motion [F, 6, h, w] of rows of one level; the whole picture may move by `farthest` luma samples."""
+) -> Tensor:
+    """What is coded of the motion of rows of one level, beside what is `inherited`: [N, h, w, 6]. The whole picture may
+    move by `farthest` luma samples."""
     level = intervals.level[rows[0]]
     thrift = max(1.0, USUAL_ERROR_PRICE / error_price)
 
     def pictures(of_rows: list[int]) -> Tensor:
         return (luma[[intervals.frame[row] for row in of_rows]].unsqueeze(1) / peak).sub_(0.5)
 
-    context = torch.tensor([intervals.context[row] for row in rows], device=motion.device)
-    known = ((context != NONE) & (level > 0)).to(motion).view(-1, 1, 1, 1)
-    expected = motion[context.clamp_min(0)] * known * CONTEXT_SHARE
-
+    known = expected.new_full((len(rows), 1, 1, 1), float(level >= FIRST_TO_INHERIT))
+    channels = MASK + 1 if level else FLOW_CHANNELS // 2
+    expected, inherited = (of[..., :channels].movedim(-1, 1) for of in (expected, inherited))
     current, references, flows, differences = pictures(rows), [], [], []
     current_half = F.avg_pool2d(current, FINE)
     for side, of_row in enumerate((intervals.reference0, intervals.reference1)[: 2 if level else 1]):
@@ -120,7 +124,7 @@ def _search(
         differences.append(difference)
 
     start = torch.cat([*flows, first_mask(differences)] if level else flows, dim=1)
-    position = motion.new_tensor([intervals.position[row] for row in rows])
+    position = start.new_tensor([intervals.position[row] for row in rows])
     target = Target(current, references, expected, known, position, error_price)
-    channels = start.shape[1]
-    motion[rows, :channels] = round_motion(descend(start, target), target, motion.new_tensor(steps[:channels]))
+    found = round_motion(descend(start, target), target, start.new_tensor(steps[:channels]), inherited)
+    return F.pad(found.movedim(1, -1), (0, len(steps) - channels))

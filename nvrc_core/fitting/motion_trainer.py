@@ -48,6 +48,7 @@ MAX_STEP_RATE = 0.05  # indices an optimiser step: the next index changes whole 
 # Indices as well: priors of grids are settled before, and a short fit cannot mend an overshoot. Weights of motion's
 # predictions count by far the most where all of the picture moves, and start at their best.
 MAX_PRIOR_RATE, MAX_MEAN_RATE = 2.0, 0.02
+SHARE_RATE = 1e-6  # as good as nothing: all that inherits would have to be coded anew
 CURVATURE_SETS = 4  # at most, for an estimate
 STEPS_A_CURVATURE_SET = 64  # of the fit, so that estimates take a small share of a short one
 
@@ -117,7 +118,7 @@ class MotionTrainer:
         recipe, is_step = self.recipe, spec.group.endswith("step")
         if spec.group.startswith(("band.", "motion.")):
             travel, most = (recipe.step_travel, MAX_STEP_RATE) if is_step else (recipe.prior_travel, MAX_PRIOR_RATE)
-            most = MAX_MEAN_RATE if spec.group == "motion.mean" else most
+            most = {"motion.mean": MAX_MEAN_RATE, "motion.share": SHARE_RATE}.get(spec.group, most)
         else:
             travel, most = (recipe.layer_step_travel if is_step else recipe.layer_prior_travel), math.inf
         return torch.full(spec.shape, min(most, travel / self.steps)).flatten()

@@ -49,4 +49,4 @@ def settle(
 
 def _settles(spec: SideSpec) -> bool:
     """Whether it says how symbols of grids are coded, and not what they mean."""
-    return spec.group.startswith(("band.", "motion.")) and not spec.group.endswith("step")
+    return spec.group.startswith(("band.", "motion.")) and not spec.group.endswith(("step", "share"))

@@ -18,7 +18,8 @@ from torch import Tensor
 from nvrc_core.compression.side_information import STEPS_PER_OCTAVE, step_size
 from nvrc_core.evaluation.quality.psnr import YUV_WEIGHTS
 from nvrc_core.fitting.fade_choice import choose_fade
-from nvrc_core.fitting.motion_search import FADE_STEP, FLOW_STEP, motion_steps
+from nvrc_core.fitting.motion_coding import FADE, FADE_STEP, USUAL, MotionCoding
+from nvrc_core.representation.inherited_motion import with_inherited
 from nvrc_core.representation.intervals import NONE, Intervals
 from nvrc_core.representation.motion_wavelet import BAND_CHANNELS
 from nvrc_core.representation.warp import Picture, blend, fade, warp_picture
@@ -36,9 +37,6 @@ SHRINKAGE = 0.2
 
 STRIDE = MotionWaveletShape.COARSEST_STRIDE
 MOTION = "motion"
-FADE = 5
-"""Its channel of fades."""
-
 LUMA_WEIGHT = YUV_WEIGHTS[0]
 
 LUMA_CHANNELS = {name: [0, 3, 4, 5] if name == "band16" else [0, 1, 2] for name in BANDS}
@@ -50,10 +48,13 @@ CHUNK_PIXELS = 2**21
 class WarmStart:
     """values: real numbers [F, h, w, C] in row order, of the four bands and of "motion", in units of their steps.
     steps: what a symbol is multiplied with, [levels, C] by the same names: bands in samples of [0, 1], motion in luma
-    samples, logits and shares. squared_error: the mean over frames and samples in [0, 1], weighted as PSNR-YUV is."""
+    samples, logits and shares. inherits: whether flow is what differs from inherited flow
+    (`representation/inherited_motion.py`). squared_error: the mean over frames and samples in [0, 1], weighted as
+    PSNR-YUV is."""
 
     values: dict[str, Tensor]
     steps: dict[str, Tensor]
+    inherits: bool
     squared_error: float
 
     @property
@@ -76,7 +77,7 @@ def _pad(plane: Tensor, cell: int) -> Tensor:
 
 
 def first_steps(
-    levels: int, quality_weight: float, luma_shift: Sequence[int] = NO_SHIFT, flow_step: float = FLOW_STEP
+    levels: int, quality_weight: float, luma_shift: Sequence[int] = NO_SHIFT, coding: MotionCoding = USUAL
 ) -> dict[str, Tensor]:
     """Step sizes by name, [levels, C], for a quality weight (lambda on squared errors of samples in [0, 1]): those that
     a step index can name. `luma_shift`: indices by which luma's are larger, by band from the coarsest on."""
@@ -86,7 +87,7 @@ def first_steps(
     steps = {name: band_steps.repeat(1, channels) for name, channels in zip(BANDS, BAND_CHANNELS, strict=True)}
     for name, shift in zip(BANDS, luma_shift, strict=True):
         steps[name][:, LUMA_CHANNELS[name]] *= 2 ** (shift / STEPS_PER_OCTAVE)
-    return steps | {MOTION: torch.tensor(motion_steps(flow_step)).repeat(levels, 1)}
+    return steps | {MOTION: torch.tensor(coding.steps).repeat(levels, 1)}
 
 
 @torch.no_grad()
@@ -98,16 +99,16 @@ def warm_start(
     *,
     peak: int = 255,
     luma_shift: Sequence[int] = NO_SHIFT,
-    flow_step: float = FLOW_STEP,
+    coding: MotionCoding = USUAL,
 ) -> WarmStart:
     """First symbols for one quality weight.
 
     `planes`: Y, U, V [T, H, W] of integer samples up to `peak`, any size (see `pad_planes`). `motion` [F, h, w, 6] in
-    row order as `motion_search.search_motion` returns it, with the same `flow_step`: that takes most of the time, and
+    row order as `motion_search.search_motion` returns it, with the same `coding`: that takes most of the time, and
     serves for quality weights nearby. `luma_shift`: see `first_steps`.
     """
-    steps = first_steps(intervals.levels, quality_weight, luma_shift, flow_step)
-    return _ClosedLoop(planes, intervals, motion, steps, peak).run()
+    steps = first_steps(intervals.levels, quality_weight, luma_shift, coding)
+    return _ClosedLoop(planes, intervals, motion, steps, coding.inherits, peak).run()
 
 
 def estimate_bits(symbols: Mapping[str, Tensor], intervals: Intervals) -> dict[str, float]:
@@ -151,16 +152,25 @@ class _ClosedLoop:
     """Codes frames in an order that needs no more references at once than those of one interval."""
 
     def __init__(
-        self, planes: Sequence[Tensor], intervals: Intervals, motion: Tensor, steps: dict[str, Tensor], peak: int
+        self,
+        planes: Sequence[Tensor],
+        intervals: Intervals,
+        motion: Tensor,
+        steps: dict[str, Tensor],
+        inherits: bool,
+        peak: int,
     ) -> None:
-        self.planes, self.intervals, self.steps, self.peak = planes, intervals, steps, peak
+        self.planes, self.intervals, self.steps, self.inherits, self.peak = planes, intervals, steps, inherits, peak
         device = planes[0].device
         height, width = motion.shape[1:3]
         self.values = {
             name: torch.zeros(intervals.frames, height << index, width << index, channels, device=device)
             for index, (name, channels) in enumerate(zip(BANDS, BAND_CHANNELS, strict=True))
         }
-        self.values[MOTION] = (motion / steps[MOTION][0].to(motion)).round() + 0.0  # no negative zeros
+        step = steps[MOTION][0].to(motion)
+        self.values[MOTION] = (motion / step).round() + 0.0  # no negative zeros
+        rows = torch.arange(intervals.frames, device=device)
+        self.motion = with_inherited(self.values[MOTION] * step, float(inherits), rows, intervals)
         self.decoded: dict[int, Picture] = {}
         self.squared_error = 0.0
         self.chunk = max(1, CHUNK_PIXELS // (height * width * STRIDE**2))
@@ -176,7 +186,7 @@ class _ClosedLoop:
                 for first in range(0, len(rows), self.chunk):
                     self._code(rows[first : first + self.chunk])
             self.decoded = {row_of[high]: self.decoded[row_of[high]]}
-        return WarmStart(self.values, self.steps, self.squared_error / self.intervals.frames)
+        return WarmStart(self.values, self.steps, self.inherits, self.squared_error / self.intervals.frames)
 
     def _code(self, rows: list[int]) -> None:
         """Quantises what the prediction of rows of one level misses, and keeps the result as a reference."""
@@ -206,7 +216,7 @@ class _ClosedLoop:
         level, first = intervals.level[rows[0]], intervals.reference0[rows[0]]
         if first == NONE:
             return None
-        motion = (self.values[MOTION][rows] * self.steps[MOTION][level].to(self.values[MOTION])).movedim(-1, 1)
+        motion = self.motion[rows].movedim(-1, 1)
         before = warp_picture(self._references([intervals.reference0[row] for row in rows]), motion[:, :2])
         if level == 0:
             return before

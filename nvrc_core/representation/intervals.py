@@ -30,7 +30,9 @@ class Intervals:
     reference0, reference1: the rows that it is predicted from, the earlier frame first; for a key the key before it
         twice; -1: none.
     context: the row whose symbols predict its symbols, -1: none. For a key the key before it; for another frame its
-        reference with the higher level, none where both are keys, whose symbols are of another kind.
+        reference with the higher level, none where both are keys, whose symbols are of another kind. The other
+        reference is one of the context row's own.
+    context_is_first: of rows that are no keys, whether it is the earlier reference.
     position: where it lies between the times of its references, in (0, 1); 0 for keys.
     """
 
@@ -53,6 +55,10 @@ class Intervals:
             for side in (1, 2)
         )
         self.context = tuple(map(self._context, range(frames)))
+        self.context_is_first = tuple(
+            level > 0 and context == reference
+            for level, context, reference in zip(self.level, self.context, self.reference0, strict=True)
+        )
         self.position = tuple(map(self._position, range(frames)))
         self.levels = self.level[-1] + 1
         """The number of levels."""

@@ -147,7 +147,7 @@ def test_wavelet_segment_golden():
     assert pack_segment(WAVELET_SEGMENT, b"coded") == bytes.fromhex(
         "2600"  # 38 bytes of header
         "96 cd0258 31 90"  # six fields: from frame 600 on 49 frames, all of the same duration
-        "94 a4 6d637732"  # "mcw2"
+        "94 a4 6d637733"  # "mcw3"
         "93 00 20 30 10 02"  # three keys, 16 channels, 2 blocks
         "c408 73796d626f6c7321  c408 7069637475726573"  # the hashes
         "636f646564"  # the coded symbols
@@ -294,8 +294,8 @@ WAVELET_FAULTS = [
     ((3, 3), -1, "blocks"),
     ((3, 3), limits.MAX_DEPTH + 1, "blocks"),
     ((3, 3), None, "blocks"),
-    ((3,), ["mcw2", [0, 48], 16], "representation"),
-    ((3, 0), "mcw3", "'mcw3', which needs a newer version"),
+    ((3,), ["mcw3", [0, 48], 16], "representation"),
+    ((3, 0), "mcw4", "'mcw4', which needs a newer version"),
     ((3, 0), "hinerv2", "representation"),
 ]
 

@@ -162,7 +162,7 @@ def test_a_start_from_data_beats_one_without(make: MakePrior):
         for spec in prior.specs
     }
     started = prior.initial_side(symbols)
-    assert {spec.name for spec in prior.side_specs if not spec.group.endswith("step")} == set(started)
+    assert {spec.name for spec in prior.side_specs if not spec.group.endswith(("step", "share"))} == set(started)
     plain = {name: torch.zeros_like(value) for name, value in started.items()}
     rounded = {name: value.round() for name, value in started.items()}
     bits, plain_bits = (sum(map(float, prior.total_bits(symbols, side).values())) for side in (rounded, plain))
@@ -182,7 +182,8 @@ def test_one_frame_starts_too(make: MakePrior):
 @both
 def test_gradients_reach_symbols_and_side_information(make: MakePrior):
     prior = make()
-    side = {name: value.float().requires_grad_() for name, value in lively_side(prior).items() if "step" not in name}
+    steers = {name: value for name, value in lively_side(prior).items() if not name.endswith(("step", "share"))}
+    side = {name: value.float().requires_grad_() for name, value in steers.items()}
     symbols = {name: value.float().requires_grad_() for name, value in random_symbols(prior, 5).items()}
     total = sum(
         bits.sum() for bits in prior.bits(rows_of(symbols, torch.arange(FRAMES), prior.intervals), side).values()

@@ -33,6 +33,8 @@ def without_what_is_not_coded(symbols: Symbols, keys: int) -> Symbols:
 class Start:
     """Symbols as a fit might start from: sparse, smaller the finer their band."""
 
+    inherits = True
+
     def __init__(self, representation: MotionWavelet, gain: float) -> None:
         generator = torch.Generator().manual_seed(1)
         self.symbols, self.steps = {}, {}
@@ -101,7 +103,7 @@ def test_rows_have_the_bits_and_the_values_of_the_whole():
     assert bits.shape == (intervals.frames,)
     total = float(bits.sum() + scheme.shared_bits(symbols.layers, symbols.side))
     assert total == pytest.approx(float(scheme.rate(symbols).total), rel=1e-4)
-    some = torch.tensor([0, 1, 4])
+    some = torch.tensor([0, 1, 3, 4])  # row 3 is the context of row 4
     values = scheme.dequantise(symbols)
     part = {name: grid[some] for name, grid in symbols.grids.items()}
     for name, value in scheme.dequantise_rows(symbols.layers, part, symbols.side, some).items():

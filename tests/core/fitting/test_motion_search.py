@@ -5,8 +5,10 @@ import torch
 
 import nvrc_core.fitting.motion_search as motion_search
 from nvrc_core.fitting.block_search import dominant_move, full_search
+from nvrc_core.fitting.motion_coding import MotionCoding
 from nvrc_core.fitting.motion_descent import SIDE_SHARE, Target, descend, linearise
-from nvrc_core.fitting.motion_search import FLOW_STEP, motion_steps, search_motion
+from nvrc_core.fitting.motion_search import search_motion
+from nvrc_core.representation.inherited_motion import with_inherited
 from nvrc_core.representation.intervals import Intervals, default_keys
 from nvrc_core.representation.warp import blend, warp_picture
 
@@ -51,9 +53,24 @@ def test_a_moving_texture_is_found(speed: tuple[float, float]):
             assert (found - wanted).abs().max() <= 0.25, (row, side)
 
 
-def test_motion_comes_in_steps():
-    motion = search_motion(moving(5, 1.3, -0.7), Intervals(5, (0, 4)))
-    symbols = motion / torch.tensor(motion_steps(FLOW_STEP))
+def test_an_even_movement_is_inherited():
+    speed, intervals = torch.tensor([1.75, 0.5]), Intervals(9, (0, 8))
+    coded = search_motion(moving(9, 1.75, 0.5), intervals, coding=MotionCoding(inherits=True))
+    motion = with_inherited(coded, 1.0, torch.arange(9), intervals)
+    for row in range(2, 9):
+        for side, reference in enumerate((intervals.reference0[row], intervals.reference1[row])):
+            wanted = speed * (intervals.frame[reference] - intervals.frame[row])
+            assert (inner(motion[row, ..., 2 * side : 2 * side + 2]) - wanted).abs().max() <= 0.25, (row, side)
+    as_it_is = search_motion(moving(9, 1.75, 0.5), intervals)
+    late = intervals.rows_of_level(2).start
+    assert inner(coded[late:, ..., :4]).count_nonzero() < 0.1 * inner(as_it_is[late:, ..., :4]).count_nonzero()
+
+
+@pytest.mark.parametrize("inherits", [False, True])
+def test_motion_comes_in_steps(inherits: bool):
+    coding = MotionCoding(inherits=inherits)
+    motion = search_motion(moving(5, 1.3, -0.7), Intervals(5, (0, 4)), coding=coding)
+    symbols = motion / torch.tensor(coding.steps)
     assert torch.equal(symbols, symbols.round())
     assert motion[0].abs().max() == 0
     assert motion[1, ..., 2:].abs().max() == 0

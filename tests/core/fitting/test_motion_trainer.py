@@ -12,6 +12,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from nvrc_core.compression.scheme import Scheme, Symbols
 from nvrc_core.fitting.losses import SquaredError
+from nvrc_core.fitting.motion_coding import MotionCoding
 from nvrc_core.fitting.motion_recipe import MotionRecipe
 from nvrc_core.fitting.motion_search import search_motion
 from nvrc_core.fitting.motion_trainer import MotionTrainer
@@ -84,6 +85,19 @@ def test_a_fit_starts_from_the_given_symbols(planes: list[torch.Tensor], start: 
     symbols = trainer(planes, start, steps=10).hard_rounded()
     for name, values in start.symbols.items():
         assert torch.equal(symbols.grids[name], values)
+
+
+def test_what_is_inherited_stays_so(planes: list[torch.Tensor]):
+    coding, intervals = MotionCoding(inherits=True), REPRESENTATION.intervals
+    motion = search_motion(pad_planes(planes)[0], intervals, coding=coding)
+    start = warm_start(planes, intervals, motion, QUALITY_WEIGHT, coding=coding)
+    fresh = trainer(planes, start, steps=30)
+    first = fresh.hard_rounded()
+    seen = DISTORTION(rendered(first), [plane / 255 for plane in planes]).mean()
+    assert float(seen) == pytest.approx(start.squared_error, rel=0.02)  # but for samples that are clamped
+    last = fresh.run(lambda progress: None).symbols
+    assert first.side["motion.share"] == last.side["motion.share"] == 8
+    assert loss(planes, last) < loss(planes, first)
 
 
 def test_settling_saves_bits_and_changes_nothing_that_is_seen(planes: list[torch.Tensor], start: WarmStart):

@@ -8,8 +8,10 @@ from nvrc_formats.shapes import MotionWaveletShape
 from nvrc_formats.video import VideoFormat
 
 import nvrc_core.fitting.warm_start as warm_start_module
+from nvrc_core.fitting.motion_coding import FADE, USUAL, MotionCoding
 from nvrc_core.fitting.motion_search import search_motion
-from nvrc_core.fitting.warm_start import FADE, MOTION, WarmStart, estimate_bits, first_steps, pad_planes, warm_start
+from nvrc_core.fitting.warm_start import MOTION, WarmStart, estimate_bits, first_steps, pad_planes, warm_start
+from nvrc_core.representation.inherited_motion import with_inherited
 from nvrc_core.representation.intervals import Intervals
 from nvrc_core.representation.motion_wavelet import MotionWavelet
 from nvrc_core.representation.wavelet import BANDS
@@ -36,10 +38,12 @@ def still(frames: int) -> Planes:
     return tuple(plane[:1].repeat(frames, 1, 1) for plane in video(1))
 
 
-def started(planes: Planes, keys: tuple[int, ...], quality_weight: float = 400.0) -> tuple[Intervals, WarmStart]:
+def started(
+    planes: Planes, keys: tuple[int, ...], quality_weight: float = 400.0, coding: MotionCoding = USUAL
+) -> tuple[Intervals, WarmStart]:
     intervals = Intervals(len(planes[0]), keys)
-    motion = search_motion(pad_planes(planes)[0], intervals)
-    return intervals, warm_start(planes, intervals, motion, quality_weight)
+    motion = search_motion(pad_planes(planes)[0], intervals, coding=coding)
+    return intervals, warm_start(planes, intervals, motion, quality_weight, coding=coding)
 
 
 def rendered(intervals: Intervals, start: WarmStart) -> torch.Tensor:
@@ -48,7 +52,9 @@ def rendered(intervals: Intervals, start: WarmStart) -> torch.Tensor:
     model = MotionWavelet(shape, VideoFormat(WIDTH, HEIGHT), intervals.frames)
     levels = torch.tensor(intervals.level)
     values = {name: symbols * start.steps[name][levels][:, None, None] for name, symbols in start.symbols.items()}
-    return model.features(values, range(intervals.frames))[:, :6]
+    rows = range(intervals.frames)
+    values[MOTION] = with_inherited(values[MOTION], float(start.inherits), torch.tensor(rows), intervals)
+    return model.features(values, rows)[:, :6]
 
 
 def error(planes: Planes, intervals: Intervals, start: WarmStart) -> float:
@@ -67,8 +73,9 @@ def test_padding_repeats_the_border():
     assert torch.equal(luma[:, :, -1], luma[:, :, WIDTH - 1])
 
 
+@pytest.mark.parametrize("coding", [USUAL, MotionCoding(0.25, inherits=True)])
 @pytest.mark.parametrize("keys", [(0, 9), (0, 3, 4, 9)])
-def test_the_loop_sees_what_is_decoded(keys: tuple[int, ...], monkeypatch: pytest.MonkeyPatch):
+def test_the_loop_sees_what_is_decoded(keys: tuple[int, ...], coding: MotionCoding, monkeypatch: pytest.MonkeyPatch):
     seen = {}
     code = warm_start_module._ClosedLoop._code
 
@@ -77,7 +84,7 @@ def test_the_loop_sees_what_is_decoded(keys: tuple[int, ...], monkeypatch: pytes
         seen.update((row, loop.decoded[row]) for row in rows)
 
     monkeypatch.setattr(warm_start_module._ClosedLoop, "_code", watching)
-    intervals, start = started(video(10), keys)
+    intervals, start = started(video(10), keys, coding=coding)
     luma = torch.cat([seen[row][0] for row in range(10)])
     chroma = torch.cat([seen[row][1] for row in range(10)])
     saw = torch.cat([torch.nn.functional.pixel_unshuffle(luma, 2), chroma], dim=1)

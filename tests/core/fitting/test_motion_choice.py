@@ -4,27 +4,28 @@ import numpy as np
 import pytest
 import torch
 
-from nvrc_core.fitting.flow_step import CANDIDATES, SAMPLE_FRAMES, SAMPLE_SIDE, _middle, choose_flow_step
-from nvrc_core.fitting.motion_search import FLOW_STEP, search_motion
+from nvrc_core.fitting.motion_choice import CODINGS, SAMPLE_FRAMES, SAMPLE_SIDE, _middle, choose_motion_coding
+from nvrc_core.fitting.motion_coding import FLOW_STEP, MotionCoding
+from nvrc_core.fitting.motion_search import search_motion
 from nvrc_core.fitting.warm_start import pad_planes, warm_start
 from nvrc_core.representation.intervals import Intervals
 
 HEIGHT, WIDTH, FRAMES = 48, 80, 9
 
 
-def clip_of(speed: float, waves: float) -> list[torch.Tensor]:
+def clip_of(speed: float, waves: float, frames: int = FRAMES) -> list[torch.Tensor]:
     """A pattern of `waves` samples a wave that moves by `speed` samples a frame, no two places alike."""
     generator = np.random.default_rng(1)
     angles = generator.uniform(0, 2 * np.pi, (12, 3))
-    time, y, x = np.mgrid[:FRAMES, :HEIGHT, :WIDTH]
+    time, y, x = np.mgrid[:frames, :HEIGHT, :WIDTH]
     x = x - speed * time
     luma = sum(np.sin((x * np.cos(a) + y * np.sin(a)) * 2 * np.pi / (waves * (1 + b / 9)) + c) for a, b, c in angles)
-    grey = np.full((FRAMES, HEIGHT // 2, WIDTH // 2), 128.0)
+    grey = np.full((frames, HEIGHT // 2, WIDTH // 2), 128.0)
     return [torch.from_numpy(plane.round().clip(0, 255).astype(np.uint8)) for plane in (128 + 14 * luma, grey, grey)]
 
 
 def chosen(planes: list[torch.Tensor], quality_weight: float) -> float:
-    return choose_flow_step(planes, quality_weight=quality_weight, peak=255)
+    return choose_motion_coding(planes, quality_weight=quality_weight, peak=255).flow_step
 
 
 def test_what_stands_still_keeps_the_usual_step():
@@ -34,19 +35,27 @@ def test_what_stands_still_keeps_the_usual_step():
 
 def test_fine_detail_at_high_quality_wants_finer_motion_than_plain_things_at_low_quality():
     fine, coarse = chosen(clip_of(0.3, 5), 4000.0), chosen(clip_of(1.7, 40), 5.0)
-    assert fine == min(CANDIDATES)
+    assert fine == min(coding.flow_step for coding in CODINGS)
     assert coarse > fine
 
 
-@pytest.mark.parametrize("flow_step", CANDIDATES)
-def test_search_and_start_agree_on_the_step(flow_step: float):
+def test_motion_that_goes_on_is_inherited_and_shaking_is_not():
+    moving = clip_of(0.6, 12, frames=17)
+    shaken = [plane[[0, 5, 1, 9, 3, 12, 6, 2, 8, 4, 16, 11, 7, 15, 10, 14, 13]] for plane in moving]
+    assert choose_motion_coding(moving, quality_weight=100.0, peak=255).inherits
+    assert not choose_motion_coding(shaken, quality_weight=100.0, peak=255).inherits
+
+
+@pytest.mark.parametrize("coding", CODINGS)
+def test_search_and_start_agree_on_the_coding(coding: MotionCoding):
     planes = clip_of(1.3, 12)
     intervals = Intervals(FRAMES, (0, FRAMES - 1))
-    motion = search_motion(pad_planes(planes)[0], intervals, flow_step=flow_step)
-    flow = motion[..., :4] / flow_step
+    motion = search_motion(pad_planes(planes)[0], intervals, coding=coding)
+    flow = motion[..., :4] / coding.flow_step
     assert torch.equal(flow, flow.round())
-    start = warm_start(planes, intervals, motion, 400.0, flow_step=flow_step)
+    start = warm_start(planes, intervals, motion, 400.0, coding=coding)
     assert torch.equal(start.symbols["motion"][..., :4] * start.steps["motion"][0, :4], motion[..., :4])
+    assert start.inherits is coding.inherits
 
 
 @pytest.mark.parametrize(("height", "width"), [(HEIGHT, WIDTH), (31, 17), (401, 517), (720, 1279)])

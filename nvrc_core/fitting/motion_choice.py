@@ -1,26 +1,32 @@
-"""How finely motion is coded: detail that is worth its bits wants fine motion, fast motion of plain things coarse."""
+"""How motion is coded: how finely, and whether as what differs from inherited motion.
+
+Detail that is worth its bits wants fine motion, fast motion of plain things coarse. Motion that goes on evenly, as
+where the camera moves, is inherited at no cost, and differences from it can be fine; where it does not, inherited
+motion leads between samples, and blurs.
+"""
 
 from collections.abc import Sequence
 
 from torch import Tensor
 
-from nvrc_core.fitting.motion_search import FLOW_STEP, search_motion
+from nvrc_core.fitting.motion_coding import FLOW_STEP, USUAL, MotionCoding
+from nvrc_core.fitting.motion_search import search_motion
 from nvrc_core.fitting.warm_start import MOTION, estimate_bits, pad_planes, warm_start
 from nvrc_core.representation.intervals import Intervals
 
-CANDIDATES = (FLOW_STEP, FLOW_STEP / 2, FLOW_STEP * 2)
-TO_GAIN = 0.01  # of the loss: smaller differences did not last through whole fits
+CODINGS = (USUAL, *(MotionCoding(step, inherits=True) for step in (FLOW_STEP, FLOW_STEP / 2, FLOW_STEP * 2)))
+TO_GAIN = 0.005  # of the loss, for another step than the usual one: smaller differences did not last through whole fits
 SAMPLE_FRAMES, SAMPLE_SIDE = 17, 384
 """From the middle of the segment, and luma samples along a side from the middle of the picture: few enough to search
-three times, and most frames have references as near as here."""
+four times, and most frames have references as near as here."""
 
 BAND_SHARE, MOTION_SHARE = 0.85, 0.5
 """Of the estimated bits, what counts: bands' when their priors are fitted; motion's so that the choice is that of whole
 fits, which save more on fine motion than on coarse."""
 
 
-def choose_flow_step(planes: Sequence[Tensor], *, quality_weight: float, peak: int) -> float:
-    """The step of flow in luma samples with the lowest bits per luma pixel + lambda * squared error of first symbols.
+def choose_motion_coding(planes: Sequence[Tensor], *, quality_weight: float, peak: int) -> MotionCoding:
+    """The coding with the lowest bits per luma pixel + lambda * squared error of first symbols.
 
     `planes`: Y, U, V [T, H, W] of integer samples up to `peak`.
     """
@@ -29,14 +35,14 @@ def choose_flow_step(planes: Sequence[Tensor], *, quality_weight: float, peak: i
     intervals = Intervals(frames, tuple(sorted({0, frames - 1})))
     luma = pad_planes(sample)[0]
 
-    def loss(flow_step: float) -> float:
-        motion = search_motion(luma, intervals, flow_step=flow_step, quality_weight=quality_weight, peak=peak)
-        start = warm_start(sample, intervals, motion, quality_weight, peak=peak, flow_step=flow_step)
+    def loss(coding: MotionCoding) -> float:
+        motion = search_motion(luma, intervals, coding=coding, quality_weight=quality_weight, peak=peak)
+        start = warm_start(sample, intervals, motion, quality_weight, peak=peak, coding=coding)
         by_name = estimate_bits(start.symbols, intervals)
         bits = sum(bits * (MOTION_SHARE if name == MOTION else BAND_SHARE) for name, bits in by_name.items())
         return bits / sample[0].numel() + quality_weight * start.squared_error
 
-    return min(CANDIDATES, key=lambda step: loss(step) * (1 - TO_GAIN * (step == FLOW_STEP)))
+    return min(CODINGS, key=lambda coding: loss(coding) * (1 - TO_GAIN * (coding.flow_step == FLOW_STEP)))
 
 
 def _middle(planes: Sequence[Tensor]) -> list[Tensor]:

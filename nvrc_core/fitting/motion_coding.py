@@ -1,0 +1,29 @@
+"""In what units motion is coded."""
+
+from dataclasses import dataclass
+
+MASK, FADE = 4, 5
+"""Channels of motion; flow (dx0, dy0, dx1, dy1) comes before them."""
+
+FLOW_STEP = 0.5
+"""The usual one, in luma samples."""
+
+MASK_STEP, FADE_STEP = 1.0, 0.25
+"""In logits; in shares of the prediction."""
+
+
+@dataclass(frozen=True)
+class MotionCoding:
+    """`flow_step`: in luma samples. `inherits`: flow is what differs from inherited flow
+    (`representation/inherited_motion.py`), else it is coded as it is."""
+
+    flow_step: float = FLOW_STEP
+    inherits: bool = False
+
+    @property
+    def steps(self) -> tuple[float, ...]:
+        """By channel."""
+        return (*(self.flow_step,) * MASK, MASK_STEP, FADE_STEP)
+
+
+USUAL = MotionCoding()
