@@ -26,10 +26,10 @@ from nvrc_core.constants import constant, indices, look_up
 from nvrc_core.representation.base import ParameterSpec
 from nvrc_core.representation.inherited_motion import displacement, with_inherited, without_inherited
 from nvrc_core.representation.intervals import Intervals
+from nvrc_core.representation.motion_channels import FADE, FLOW0, FLOW1, MASK, MOTION_CHANNELS
 
-CHANNEL_GROUPS = (slice(0, 2), slice(2, 4), slice(4, 6))  # towards the first and the second reference; mask and fade
-KEY_GROUPS = (slice(0, 2), slice(5, 6))
-CHANNELS = 6
+CHANNEL_GROUPS = (FLOW0, FLOW1, slice(MASK.start, FADE.stop))
+KEY_GROUPS = (FLOW0, FADE)
 KINDS, KIND_OF_CHANNEL = 4, (0, 0, 1, 1, 2, 3)
 MEAN_WEIGHTS = 9
 ACTIVITY_WEIGHTS = 7
@@ -73,21 +73,24 @@ class MotionPrior:
         self.specs = (spec,)
         self.intervals = intervals
         self._name = spec.name
-        in_keys = [channel for group in KEY_GROUPS for channel in range(CHANNELS)[group]]
-        of_key = tuple(float(channel in in_keys) for channel in range(CHANNELS))
-        self._coded = ((0.0,) * CHANNELS, *((1.0,) * CHANNELS if level else of_key for level in intervals.level[1:]))
+        in_keys = [channel for group in KEY_GROUPS for channel in range(MOTION_CHANNELS)[group]]
+        of_key = tuple(float(channel in in_keys) for channel in range(MOTION_CHANNELS))
+        self._coded = (
+            (0.0,) * MOTION_CHANNELS,
+            *((1.0,) * MOTION_CHANNELS if level else of_key for level in intervals.level[1:]),
+        )
         self.side_specs = (
-            SideSpec("motion.step", "motion.step", (CHANNELS,)),
-            SideSpec("motion.scale", "motion.scale", (intervals.levels, CHANNELS)),
+            SideSpec("motion.step", "motion.step", (MOTION_CHANNELS,)),
+            SideSpec("motion.scale", "motion.scale", (intervals.levels, MOTION_CHANNELS)),
             SideSpec("motion.weight", "motion.weight", (KINDS, ACTIVITY_WEIGHTS)),
             SideSpec("motion.slope", "motion.slope", (KINDS,)),
-            SideSpec("motion.mean", "motion.mean", (CHANNELS, MEAN_WEIGHTS)),
+            SideSpec("motion.mean", "motion.mean", (MOTION_CHANNELS, MEAN_WEIGHTS)),
             SideSpec("motion.share", "motion.share", (1,)),
         )
 
     def step_indices(self, side: SideValues, spec: ParameterSpec, rows: slice | Tensor = slice(None)) -> Tensor:
         """The step index of every value, the same in all rows: [1, 1, 1, 6]."""
-        return side["motion.step"].view(1, 1, 1, CHANNELS)
+        return side["motion.step"].view(1, 1, 1, MOTION_CHANNELS)
 
     def whole(self, coded: Tensor, side: SideValues, rows: Tensor | None = None) -> Tensor:
         """Motion [N, H, W, 6] of rows (all, unless given), their context rows among them, from symbols times steps."""
@@ -156,7 +159,7 @@ class MotionPrior:
         around, symbols = self._whole(rows), rows.symbols[self._name]
         features = torch.stack(self._mean_features(around), -1)
         coded_values = constant(self._coded, symbols)
-        for channel in range(CHANNELS):
+        for channel in range(MOTION_CHANNELS):
             coded = coded_values[:, channel] > 0
             weights = _least_absolute(features[coded][..., channel, :].flatten(0, 2), symbols[coded][..., channel])
             side["motion.mean"][channel] = (weights * MEAN_ONE).round().clamp(-MAX_VALUE, MAX_VALUE)
@@ -245,7 +248,7 @@ class MotionPrior:
     def _scale(self, around: _Around, rows: Tensor, side: SideValues) -> Tensor:
         activity = self._activity(around, side)
         bias = side["motion.scale"][look_up(self.intervals.level, rows)]
-        bias = bias.view(len(rows), *[1] * (activity.ndim - 2), CHANNELS)
+        bias = bias.view(len(rows), *[1] * (activity.ndim - 2), MOTION_CHANNELS)
         return clamp_inward(bias + activity, 0, SCALES - 1)
 
 

@@ -29,12 +29,12 @@ from nvrc_core.compression.motion_prior import MotionPrior
 from nvrc_core.config import EncodeConfig
 from nvrc_core.encode import EncodeResult, encode
 from nvrc_core.fitting import motion_fit, motion_trainer, row_adam, warm_start
-from nvrc_core.fitting.motion_coding import FADE
 from nvrc_core.fitting.motion_trainer import MotionTrainer
 from nvrc_core.fitting.row_adam import EPSILON, RowAdam
 from nvrc_core.fitting.warm_start import MOTION, WarmStart
 from nvrc_core.media.selection import FrameRange
 from nvrc_core.representation import sizing
+from nvrc_core.representation.motion_channels import FADE
 from nvrc_core.representation.motion_wavelet import HALF_PLANES, MotionWavelet
 
 WHOLE = "nothing"

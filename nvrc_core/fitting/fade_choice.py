@@ -9,10 +9,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from nvrc_core.fitting.motion_coding import FADE_STEP
 from nvrc_core.representation.wavelet import BANDS
 
-MOST = 4
-"""The highest symbol, with a step of a quarter: nothing of the prediction is left."""
+MOST = round(1 / FADE_STEP)
+"""The highest symbol: nothing of the prediction is left."""
 
 SYMBOL_BITS = 3.0
 """About what a symbol that is not zero costs."""
@@ -24,16 +25,14 @@ NEIGHBOUR_SHARE = 0.5
 """Of the mean of the cells around, as fades reach into them."""
 
 
-def choose_fade(
-    wanted: Mapping[str, Tensor], predicted: Mapping[str, Tensor], steps: Mapping[str, Tensor], fade_step: float
-) -> Tensor:
+def choose_fade(wanted: Mapping[str, Tensor], predicted: Mapping[str, Tensor], steps: Mapping[str, Tensor]) -> Tensor:
     """Symbols [N, h, w] from 0 to MOST with which bands take the least bits, by an estimate.
 
     `wanted`, `predicted`: bands [N, ..., C] of pictures and of their predictions. `steps`: theirs by name, [C].
     """
 
     def bits_with(symbol: int) -> Tensor:
-        kept = 1 - symbol * fade_step
+        kept = 1 - symbol * FADE_STEP
         return _bits({name: wanted[name] - kept * predicted[name] for name in BANDS}, steps) + SYMBOL_BITS * (
             symbol > 0
         )

@@ -2,8 +2,7 @@
 
 from dataclasses import dataclass
 
-MASK, FADE = 4, 5
-"""Channels of motion; flow (dx0, dy0, dx1, dy1) comes before them."""
+from nvrc_core.representation.motion_channels import FLOW_CHANNELS
 
 FLOW_STEP = 0.5
 """The usual one, in luma samples."""
@@ -22,8 +21,8 @@ class MotionCoding:
 
     @property
     def steps(self) -> tuple[float, ...]:
-        """By channel."""
-        return (*(self.flow_step,) * MASK, MASK_STEP, FADE_STEP)
+        """By channel (`representation/motion_channels.py`)."""
+        return (*(self.flow_step,) * FLOW_CHANNELS, MASK_STEP, FADE_STEP)
 
 
 USUAL = MotionCoding()

@@ -12,11 +12,12 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from nvrc_core.fitting.block_search import CELL, FINE, first_mask, full_search, refine
-from nvrc_core.fitting.motion_coding import MASK, USUAL, MotionCoding
+from nvrc_core.fitting.motion_coding import USUAL, MotionCoding
 from nvrc_core.fitting.motion_descent import Target, descend
 from nvrc_core.fitting.motion_rounding import round_motion
-from nvrc_core.representation.inherited_motion import FIRST_TO_INHERIT, FLOW_CHANNELS, inherited_flow
+from nvrc_core.representation.inherited_motion import FIRST_TO_INHERIT, inherited_flow
 from nvrc_core.representation.intervals import NONE, Intervals
+from nvrc_core.representation.motion_channels import FLOW0, FLOW_CHANNELS, MASK, MOTION_CHANNELS
 
 FARTHEST, SPEED = 128, 24
 """Luma samples along each axis that the whole picture may move, in all and in a frame's time."""
@@ -54,8 +55,7 @@ def search_motion(
     from the key before.
     """
     frames, height, width = luma.shape
-    steps = coding.steps
-    coded = torch.zeros(frames, height // CELL, width // CELL, len(steps), device=luma.device)
+    coded = torch.zeros(frames, height // CELL, width // CELL, MOTION_CHANNELS, device=luma.device)
     motion = torch.zeros_like(coded)
     chunk = max(1, CHUNK_PIXELS // (height * width))
     error_price = min(
@@ -69,10 +69,8 @@ def search_motion(
             chunk_rows = list(range(first, min(first + chunk, rows.stop)))
             farthest = min(FARTHEST, distance * SPEED)
             expected = _expected(motion, chunk_rows, intervals)
-            inherited = expected * coding.inherits
-            found = _search(luma, intervals, chunk_rows, expected, inherited, steps, farthest, peak, error_price)
-            coded[chunk_rows] = found
-            motion[chunk_rows] = inherited + found
+            coded[chunk_rows] = _search(luma, intervals, chunk_rows, expected, coding, farthest, peak, error_price)
+            motion[chunk_rows] = coded[chunk_rows] + expected * coding.inherits
     return coded
 
 
@@ -96,14 +94,13 @@ def _search(
     intervals: Intervals,
     rows: list[int],
     expected: Tensor,
-    inherited: Tensor,
-    steps: tuple[float, ...],
+    coding: MotionCoding,
     farthest: int,
     peak: int,
     error_price: float,
 ) -> Tensor:
-    """What is coded of the motion of rows of one level, beside what is `inherited`: [N, h, w, 6]. The whole picture may
-    move by `farthest` luma samples."""
+    """What is coded of the motion of rows of one level: [N, h, w, 6]. The whole picture may move by `farthest` luma
+    samples."""
     level = intervals.level[rows[0]]
     thrift = max(1.0, USUAL_ERROR_PRICE / error_price)
 
@@ -111,8 +108,8 @@ def _search(
         return (luma[[intervals.frame[row] for row in of_rows]].unsqueeze(1) / peak).sub_(0.5)
 
     known = expected.new_full((len(rows), 1, 1, 1), float(level >= FIRST_TO_INHERIT))
-    channels = MASK + 1 if level else FLOW_CHANNELS // 2
-    expected, inherited = (of[..., :channels].movedim(-1, 1) for of in (expected, inherited))
+    channels = (MASK if level else FLOW0).stop
+    expected = expected[..., :channels].movedim(-1, 1)
     current, references, flows, differences = pictures(rows), [], [], []
     current_half = F.avg_pool2d(current, FINE)
     for side, of_row in enumerate((intervals.reference0, intervals.reference1)[: 2 if level else 1]):
@@ -126,5 +123,6 @@ def _search(
     start = torch.cat([*flows, first_mask(differences)] if level else flows, dim=1)
     position = start.new_tensor([intervals.position[row] for row in rows])
     target = Target(current, references, expected, known, position, error_price)
-    found = round_motion(descend(start, target), target, start.new_tensor(steps[:channels]), inherited)
-    return F.pad(found.movedim(1, -1), (0, len(steps) - channels))
+    steps = start.new_tensor(coding.steps[:channels])
+    found = round_motion(descend(start, target), target, steps, expected * coding.inherits)
+    return F.pad(found.movedim(1, -1), (0, MOTION_CHANNELS - channels))

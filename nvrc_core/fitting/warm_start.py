@@ -18,9 +18,10 @@ from torch import Tensor
 from nvrc_core.compression.side_information import STEPS_PER_OCTAVE, step_size
 from nvrc_core.evaluation.quality.psnr import YUV_WEIGHTS
 from nvrc_core.fitting.fade_choice import choose_fade
-from nvrc_core.fitting.motion_coding import FADE, FADE_STEP, USUAL, MotionCoding
+from nvrc_core.fitting.motion_coding import FADE_STEP, USUAL, MotionCoding
 from nvrc_core.representation.inherited_motion import with_inherited
 from nvrc_core.representation.intervals import NONE, Intervals
+from nvrc_core.representation.motion_channels import FADE, FLOW0, FLOW1, MASK
 from nvrc_core.representation.motion_wavelet import BAND_CHANNELS
 from nvrc_core.representation.warp import Picture, blend, fade, warp_picture
 from nvrc_core.representation.wavelet import BANDS, analyse, synthesise
@@ -217,17 +218,17 @@ class _ClosedLoop:
         if first == NONE:
             return None
         motion = self.motion[rows].movedim(-1, 1)
-        before = warp_picture(self._references([intervals.reference0[row] for row in rows]), motion[:, :2])
+        before = warp_picture(self._references([intervals.reference0[row] for row in rows]), motion[:, FLOW0])
         if level == 0:
             return before
-        after = warp_picture(self._references([intervals.reference1[row] for row in rows]), motion[:, 2:4])
-        return blend(before, after, motion[:, 4:5], motion.new_tensor([intervals.position[row] for row in rows]))
+        after = warp_picture(self._references([intervals.reference1[row] for row in rows]), motion[:, FLOW1])
+        return blend(before, after, motion[:, MASK], motion.new_tensor([intervals.position[row] for row in rows]))
 
     def _faded(self, rows: list[int], wanted: Mapping[str, Tensor], predicted: Picture) -> Picture:
         level = self.intervals.level[rows[0]]
         steps = {name: self.steps[name][level].to(wanted[name]) for name in BANDS}
-        symbols = choose_fade(wanted, analyse(*predicted), steps, FADE_STEP)
-        self.values[MOTION][rows, ..., FADE] = symbols
+        symbols = choose_fade(wanted, analyse(*predicted), steps)
+        self.values[MOTION][rows, ..., FADE] = symbols.unsqueeze(-1)
         return fade(predicted, (symbols * FADE_STEP).unsqueeze(1))
 
     def _references(self, rows: list[int]) -> Picture:

@@ -3,8 +3,7 @@
 The context row is one of a row's two references, and the other is a reference of the context row's: its motion tells
 by how much things are displaced from the row's first reference to the second. Where they move evenly, a row at
 position p between the two has -p of it towards the first and 1 - p towards the second. Video coders know this as
-the temporal direct mode. Motion is [N, h, w, C], of which the first four channels are flow: (dx, dy) to the first and
-to the second reference.
+the temporal direct mode. Motion is [N, h, w, C], with the channels of `motion_channels`.
 """
 
 import torch
@@ -13,8 +12,8 @@ from torch import Tensor
 
 from nvrc_core.constants import constant, look_up
 from nvrc_core.representation.intervals import Intervals
+from nvrc_core.representation.motion_channels import FLOW0, FLOW1, FLOW_CHANNELS
 
-FLOW_CHANNELS = 4
 FIRST_TO_INHERIT = 2
 """The lowest level whose rows have a context row of their kind."""
 
@@ -23,7 +22,7 @@ def displacement(context: Tensor, rows: Tensor, intervals: Intervals) -> Tensor:
     """From the first to the second reference of `rows` [N], as their context rows' motion [N, ..., C] has it:
     [N, ..., 2]."""
     first = constant(intervals.context_is_first, context)[rows].view(-1, *[1] * (context.ndim - 1))
-    return torch.where(first > 0, context[..., 2:4], -context[..., 0:2])
+    return torch.where(first > 0, context[..., FLOW1], -context[..., FLOW0])
 
 
 def inherited_flow(context: Tensor, rows: Tensor, intervals: Intervals) -> Tensor:

@@ -20,11 +20,11 @@ from torch import Tensor
 from nvrc_core.constants import constant
 from nvrc_core.representation.base import ParameterSpec
 from nvrc_core.representation.intervals import NONE, Intervals
+from nvrc_core.representation.motion_channels import FADE, FLOW0, FLOW1, MASK, MOTION_CHANNELS
 from nvrc_core.representation.warp import Picture, blend, fade, warp_picture
 from nvrc_core.representation.wavelet import BANDS, synthesise
 
 BAND_CHANNELS = (12, 9, 9, 3)
-MOTION_CHANNELS = 6  # dx, dy to the first and to the second reference, in luma samples; mask; fade
 HALF_PLANES = 6  # at half the luma resolution: four luma phases, U, V
 FEATURES = 3 * HALF_PLANES
 EXPANSION = 2
@@ -192,14 +192,14 @@ class MotionWavelet:
         if before[0] == NONE:
             return tuple(residual), []
         if self.intervals.level[rows[0]] == 0:
-            moved = warp_picture(_stack(known, before), motion[:, :2])
-            return _add(residual, fade(moved, motion[:, 5:])), []
-        flow = torch.cat([motion[:, :2], motion[:, 2:4]])
+            moved = warp_picture(_stack(known, before), motion[:, FLOW0])
+            return _add(residual, fade(moved, motion[:, FADE])), []
+        flow = torch.cat([motion[:, FLOW0], motion[:, FLOW1]])
         moved = zip(*(plane.chunk(2) for plane in warp_picture(_stack(known, before + after), flow)), strict=True)
         first, second = moved
         position = constant(tuple(self.intervals.position[row] for row in rows), motion)
-        predicted = blend(first, second, motion[:, 4:5], position)
-        return _add(residual, fade(predicted, motion[:, 5:])), [first, second]
+        predicted = blend(first, second, motion[:, MASK], position)
+        return _add(residual, fade(predicted, motion[:, FADE])), [first, second]
 
     def network(self, features: Tensor, parameters: Mapping[str, Tensor]) -> Tensor:
         """The correction of the linear pictures: [N, 18, h, w] to [N, 6, h, w]. Frame by frame, and with channels last

@@ -22,7 +22,7 @@ def bands_of(luma: torch.Tensor) -> dict[str, torch.Tensor]:
 
 
 def fade_of(wanted: torch.Tensor, predicted: torch.Tensor) -> torch.Tensor:
-    return choose_fade(bands_of(wanted), bands_of(predicted), STEPS, 1 / MOST)[0]
+    return choose_fade(bands_of(wanted), bands_of(predicted), STEPS)[0]
 
 
 def test_a_good_prediction_stays():

@@ -8,11 +8,12 @@ from nvrc_formats.shapes import MotionWaveletShape
 from nvrc_formats.video import VideoFormat
 
 import nvrc_core.fitting.warm_start as warm_start_module
-from nvrc_core.fitting.motion_coding import FADE, USUAL, MotionCoding
+from nvrc_core.fitting.motion_coding import USUAL, MotionCoding
 from nvrc_core.fitting.motion_search import search_motion
 from nvrc_core.fitting.warm_start import MOTION, WarmStart, estimate_bits, first_steps, pad_planes, warm_start
 from nvrc_core.representation.inherited_motion import with_inherited
 from nvrc_core.representation.intervals import Intervals
+from nvrc_core.representation.motion_channels import FADE
 from nvrc_core.representation.motion_wavelet import MotionWavelet
 from nvrc_core.representation.wavelet import BANDS
 
@@ -112,7 +113,7 @@ def test_a_higher_quality_weight_buys_quality_with_bits():
     bits = [sum(estimate_bits(start.symbols, intervals).values()) for intervals, start in outcomes]
     assert errors[0] > 1.5 * errors[1] > 2.25 * errors[2]
     assert bits[0] < bits[1] < bits[2]
-    first, *others = (start.symbols[MOTION][..., :FADE] for _, start in outcomes)
+    first, *others = (start.symbols[MOTION][..., : FADE.start] for _, start in outcomes)
     assert all(torch.equal(first, motion) for motion in others)
 
 
