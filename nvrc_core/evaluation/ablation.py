@@ -28,7 +28,7 @@ from nvrc_core.compression.band_prior import BandPrior
 from nvrc_core.compression.motion_prior import MotionPrior
 from nvrc_core.config import EncodeConfig
 from nvrc_core.encode import EncodeResult, encode
-from nvrc_core.fitting import motion_fit, motion_trainer, row_adam, warm_start
+from nvrc_core.fitting import motion_choice, motion_coding, motion_fit, motion_trainer, row_adam, warm_start
 from nvrc_core.fitting.motion_trainer import MotionTrainer
 from nvrc_core.fitting.row_adam import EPSILON, RowAdam
 from nvrc_core.fitting.warm_start import MOTION, WarmStart
@@ -57,6 +57,11 @@ def _motion() -> Iterator[None]:
 
     with patch.object(motion_fit, "search_motion", still), patch.object(RowAdam, "step", others):
         yield
+
+
+def _motion_coding() -> AbstractContextManager:
+    """Motion as it is, in half samples, whatever suits the clip."""
+    return patch.object(motion_choice, "CODINGS", (motion_coding.USUAL,))
 
 
 @contextmanager
@@ -149,6 +154,7 @@ def _bounded_moves() -> AbstractContextManager:
 
 INGREDIENTS: dict[str, Callable[[], AbstractContextManager]] = {
     "motion": _motion,
+    "inherited motion, other steps of flow": _motion_coding,
     "fades": _fades,
     "hierarchy of references": _hierarchy,
     "warm start": _warm_start,
