@@ -18,9 +18,9 @@ from nvrc_core.compression.row_symbols import RowSymbols
 from nvrc_core.compression.side_information import STEPS_PER_OCTAVE, SideValues, side_bits, step_size
 from nvrc_core.representation.base import ParameterSpec
 from nvrc_core.representation.intervals import Intervals
+from nvrc_core.representation.motion_channels import MOTION
 
 LAYER_KINDS = ("layer", "bias")
-MOTION = "motion"
 
 
 @dataclass(frozen=True)

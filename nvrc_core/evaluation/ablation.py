@@ -31,10 +31,10 @@ from nvrc_core.encode import EncodeResult, encode
 from nvrc_core.fitting import motion_choice, motion_coding, motion_fit, motion_trainer, row_adam, warm_start
 from nvrc_core.fitting.motion_trainer import MotionTrainer
 from nvrc_core.fitting.row_adam import EPSILON, RowAdam
-from nvrc_core.fitting.warm_start import MOTION, WarmStart
+from nvrc_core.fitting.warm_start import WarmStart
 from nvrc_core.media.selection import FrameRange
 from nvrc_core.representation import sizing
-from nvrc_core.representation.motion_channels import FADE
+from nvrc_core.representation.motion_channels import FADE, MOTION
 from nvrc_core.representation.motion_wavelet import HALF_PLANES, MotionWavelet
 
 WHOLE = "nothing"

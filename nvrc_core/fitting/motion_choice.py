@@ -11,8 +11,9 @@ from torch import Tensor
 
 from nvrc_core.fitting.motion_coding import FLOW_STEP, USUAL, MotionCoding
 from nvrc_core.fitting.motion_search import search_motion
-from nvrc_core.fitting.warm_start import MOTION, estimate_bits, pad_planes, warm_start
+from nvrc_core.fitting.warm_start import estimate_bits, pad_planes, warm_start
 from nvrc_core.representation.intervals import Intervals
+from nvrc_core.representation.motion_channels import MOTION
 
 CODINGS = (USUAL, *(MotionCoding(step, inherits=True) for step in (FLOW_STEP, FLOW_STEP / 2, FLOW_STEP * 2)))
 TO_GAIN = 0.005  # of the loss, for another step than the usual one: smaller differences did not last through whole fits

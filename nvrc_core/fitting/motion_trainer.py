@@ -31,6 +31,7 @@ from nvrc_core.fitting.step_graphs import StepGraphs
 from nvrc_core.fitting.trainer import Fitted
 from nvrc_core.fitting.training_sets import RowSet, TrainingSets
 from nvrc_core.fitting.warm_start import WarmStart
+from nvrc_core.representation.motion_channels import MOTION
 from nvrc_core.representation.motion_wavelet import MotionWavelet
 
 ADAM_BETAS = (0.7, 0.99)
@@ -228,7 +229,7 @@ class MotionTrainer:
         found = mean_curvature(
             gradients,
             self.grids.grids,
-            (tuple(name for name in self.grids.grids if name != "motion"), ("motion",)),
+            (tuple(name for name in self.grids.grids if name != MOTION), (MOTION,)),
             [next(order) for _ in range(sets)],
             self._levels,
             self._weights,
@@ -254,7 +255,7 @@ class MotionTrainer:
         if self.target_bits is None:
             return
         excess = math.log2(bits / self.target_bits)
-        in_bands = float(sum(grid for name, grid in rate.grids.items() if name != "motion"))
+        in_bands = float(sum(grid for name, grid in rate.grids.items() if name != MOTION))
         in_vain = bits - in_bands > self.target_bits and in_bands < TO_GAIN * bits
         if TOLERANCE[0] < excess < TOLERANCE[1] or in_vain:
             return

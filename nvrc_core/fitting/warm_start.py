@@ -21,7 +21,7 @@ from nvrc_core.fitting.fade_choice import choose_fade
 from nvrc_core.fitting.motion_coding import FADE_STEP, USUAL, MotionCoding
 from nvrc_core.representation.inherited_motion import with_inherited
 from nvrc_core.representation.intervals import NONE, Intervals
-from nvrc_core.representation.motion_channels import FADE, FLOW0, FLOW1, MASK
+from nvrc_core.representation.motion_channels import FADE, FLOW0, FLOW1, MASK, MOTION
 from nvrc_core.representation.motion_wavelet import BAND_CHANNELS
 from nvrc_core.representation.warp import Picture, blend, fade, warp_picture
 from nvrc_core.representation.wavelet import BANDS, analyse, synthesise
@@ -37,7 +37,6 @@ SHRINKAGE = 0.2
 """Steps by which values lose magnitude before they are rounded."""
 
 STRIDE = MotionWaveletShape.COARSEST_STRIDE
-MOTION = "motion"
 LUMA_WEIGHT = YUV_WEIGHTS[0]
 
 LUMA_CHANNELS = {name: [0, 3, 4, 5] if name == "band16" else [0, 1, 2] for name in BANDS}

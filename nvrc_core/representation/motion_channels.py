@@ -1,4 +1,7 @@
-"""The channels of motion."""
+"""The grid of motion and its channels."""
+
+MOTION = "motion"
+"""Its name."""
 
 FLOW0, FLOW1 = slice(0, 2), slice(2, 4)
 """(dx, dy) to the first and to the second reference, in luma samples."""

@@ -20,7 +20,7 @@ from torch import Tensor
 from nvrc_core.constants import constant
 from nvrc_core.representation.base import ParameterSpec
 from nvrc_core.representation.intervals import NONE, Intervals
-from nvrc_core.representation.motion_channels import FADE, FLOW0, FLOW1, MASK, MOTION_CHANNELS
+from nvrc_core.representation.motion_channels import FADE, FLOW0, FLOW1, MASK, MOTION, MOTION_CHANNELS
 from nvrc_core.representation.warp import Picture, blend, fade, warp_picture
 from nvrc_core.representation.wavelet import BANDS, synthesise
 
@@ -59,7 +59,7 @@ class MotionWavelet:
         height, width = self.shape.coarsest_size(self.video)
         for level, (name, channels) in enumerate(zip(BANDS, BAND_CHANNELS, strict=True)):
             yield ParameterSpec(name, (self.frames, height << level, width << level, channels), "band", 0.0)
-        yield ParameterSpec("motion", (self.frames, height, width, MOTION_CHANNELS), "motion", 0.0)
+        yield ParameterSpec(MOTION, (self.frames, height, width, MOTION_CHANNELS), "motion", 0.0)
 
     def _network_specs(self) -> Iterator[ParameterSpec]:
         """Biases where they are not as good as undone by a later one."""
@@ -116,7 +116,7 @@ class MotionWavelet:
         for frame, rows in zip(frames, schedule, strict=True):
             for row in rows:
                 of_row = {spec.name: parameters[spec.name][row : row + 1] for spec in self._grid_specs()}
-                picture, moved = self._picture([row], synthesise(of_row), of_row["motion"].permute(0, 3, 1, 2), known)
+                picture, moved = self._picture([row], synthesise(of_row), of_row[MOTION].permute(0, 3, 1, 2), known)
                 if uses[row]:
                     known[row] = tuple(planes[0] for planes in picture)
                 for reference in self._references(row):
@@ -162,7 +162,7 @@ class MotionWavelet:
         batches = self._batches(rows)
         sizes = [len(batch) for batch in batches]
         luma, chroma = synthesise(parameters)
-        motion = parameters["motion"].permute(0, 3, 1, 2)
+        motion = parameters[MOTION].permute(0, 3, 1, 2)
         known: dict[int, Picture] = {}
         features = []
         for batch, *residual, moves in zip(

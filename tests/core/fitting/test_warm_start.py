@@ -10,10 +10,10 @@ from nvrc_formats.video import VideoFormat
 import nvrc_core.fitting.warm_start as warm_start_module
 from nvrc_core.fitting.motion_coding import USUAL, MotionCoding
 from nvrc_core.fitting.motion_search import search_motion
-from nvrc_core.fitting.warm_start import MOTION, WarmStart, estimate_bits, first_steps, pad_planes, warm_start
+from nvrc_core.fitting.warm_start import WarmStart, estimate_bits, first_steps, pad_planes, warm_start
 from nvrc_core.representation.inherited_motion import with_inherited
 from nvrc_core.representation.intervals import Intervals
-from nvrc_core.representation.motion_channels import FADE
+from nvrc_core.representation.motion_channels import FADE, MOTION
 from nvrc_core.representation.motion_wavelet import MotionWavelet
 from nvrc_core.representation.wavelet import BANDS
 
