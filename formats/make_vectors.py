@@ -63,7 +63,8 @@ ONE_FRAME = HinervShape((1, 2, 2), 1, 1, (4,), (2,), (1,), 2, (1,), 1, 2)
 WIDE = HinervShape((2, 2, 3), 5, 1, (8,), (3,), (1,), 16, (0,), 0, 2)
 # Keys, channels, blocks.
 TREE = MotionWaveletShape((0, 5, 6), 4, 2)
-KEYS_ONLY = MotionWaveletShape((0, 1, 2), 3, 0)
+LARGE_CELLS = MotionWaveletShape((0, 3), 3, 1, 32)
+KEYS_ONLY = MotionWaveletShape((0, 1, 2), 3, 0, 64)
 ONE_KEY = MotionWaveletShape((0,), 3, 1)
 
 
@@ -99,6 +100,7 @@ VALID_VECTORS = {
         VideoFormat(18, 12, time_base=Fraction(1, 1000)), ((WIDE, 3, (40, 41, 2**31 - 1)), (WIDE, 2, ())), PLAIN, 5
     ),
     "wavelets": Vector(VideoFormat(30, 21), ((TREE, 7, ()),), PLAIN, 6),
+    "wavelets-large-cells": Vector(VideoFormat(38, 34), ((LARGE_CELLS, 4, ()),), PLAIN, 9),
     "wavelets-one-frame": Vector(VideoFormat(7, 5), ((ONE_KEY, 1, ()),), PLAIN, 7),
     "wavelets-keys-and-another-kind": Vector(
         VideoFormat(18, 12), ((KEYS_ONLY, 3, ()), (WIDE, 2, ()), (ONE_KEY, 1, ())), PLAIN, 8
@@ -369,6 +371,7 @@ def corrupt_wavelets(data: bytes) -> dict[str, tuple[bytes, str]]:
         "keys-end-early": (parts.with_segment(_set(3, 1, value=[0, last - 1])).file(), "HeaderError"),
         "keys-end-late": (parts.with_segment(_set(3, 1, value=[0, last + 1])).file(), "HeaderError"),
         "wavelets-without-blocks": (parts.with_segment(_set(3, value=["mcw3", [0, last], 4])).file(), "HeaderError"),
+        "wavelets-odd-cells": (parts.with_segment(_set(3, 4, value=48)).file(), "HeaderError"),
         "wavelets-no-channels": (parts.with_segment(_set(3, 2, value=0)).file(), "HeaderError"),
         "wavelets-beyond-limit": (whole.file(), "LimitError"),
         "wavelets-network-beyond-limit": (

@@ -69,6 +69,7 @@ def _shape_lines(shape: dict[str, Any], preset: str) -> Iterator[tuple[str, str]
     apart = f", at most {max(after - key for key, after in pairwise(keys))} apart" if len(keys) > 1 else ""
     yield "  keys", f"{len(keys)} of {keys[-1] + 1} frames{apart}: {', '.join(listed)}"
     blocks = f"{shape['blocks']} block" + "s" * (shape["blocks"] != 1)
+    yield "  motion", f"cells of {shape['motion_cell']} samples"
     yield "  network", f"{shape['channels']} channels, {blocks}{_limit(shape['channels'], preset)}"
 
 

@@ -5,11 +5,10 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from nvrc_formats.header import SegmentHeader, Shape
+from nvrc_formats.header import MotionWaveletShape, SegmentHeader, Shape
 from nvrc_formats.video import VideoFormat
 
 from nvrc_core.compression.segment_codec import Encoding, decode_symbols, encode_symbols
-from nvrc_core.compression.step_trim import trim_steps
 from nvrc_core.errors import SymbolMismatchError
 from nvrc_core.events import FitProgress
 from nvrc_core.fitting.losses import DISTORTIONS
@@ -18,16 +17,13 @@ from nvrc_core.fitting.trainer import fit_hinerv
 from nvrc_core.kinds import representation_for, scheme_for
 from nvrc_core.presets import DEFAULT_TUNE, Preset
 from nvrc_core.rendering import Planes, render_frames
-from nvrc_core.representation.motion_wavelet import MotionWavelet
-
-# Steps that move after the fit cost quality: the rate has to be this far off before they do.
-LAST_TRIM_TOLERANCE = 0.07
 
 
 @dataclass(frozen=True)
 class FittedSegment:
-    """The bytes of a segment and the quality weight that its fit ended with."""
+    """The shape that a segment took, its bytes, and the quality weight that its fit ended with."""
 
+    shape: Shape
     encoding: Encoding
     quality_weight: float
 
@@ -45,30 +41,26 @@ def fit_segment(
     seed: int,
     on_progress: Callable[[FitProgress], None],
 ) -> FittedSegment:
-    """Fits and codes integer planes [T, H, W] (Y, U, V) at a rate of `target_bits` or at a quality weight.
+    """Fits and codes integer planes [T, H, W] (Y, U, V) at a rate of `target_bits` or at a quality weight, in about the
+    given shape: what follows from the pictures is found here.
 
     `tune`: the name of the distortion, one of the preset's. Raises MediaError where it needs RGB and the tags name none
     that is known.
     """
-    representation = representation_for(shape, video, len(planes[0]))
-    scheme = scheme_for(representation)
-    fit = fit_motion if isinstance(representation, MotionWavelet) else fit_hinerv
-    fitted = fit(
-        representation,
-        scheme,
+    fit = fit_motion if isinstance(shape, MotionWaveletShape) else fit_hinerv
+    shape, fitted = fit(
+        shape,
+        video,
         [torch.from_numpy(plane).to(device) for plane in planes],
         preset.recipe,
         target_bits=target_bits,
         quality_weight=quality_weight,
         distortion=DISTORTIONS[tune](video),
-        peak=video.pixel_format.peak,
         seed=seed,
         on_progress=on_progress,
     )
-    symbols = fitted.symbols
-    if target_bits is not None and fit is fit_hinerv:  # references would drift away from what was trained
-        symbols = trim_steps(scheme, symbols, target_bits, LAST_TRIM_TOLERANCE)
-    return FittedSegment(encode_symbols(scheme, symbols), fitted.quality_weight)
+    scheme = scheme_for(representation_for(shape, video, len(planes[0])))
+    return FittedSegment(shape, encode_symbols(scheme, fitted.symbols), fitted.quality_weight)
 
 
 class SegmentDecoder:

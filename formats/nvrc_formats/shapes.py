@@ -109,15 +109,19 @@ class MotionWaveletShape:
     `keys`: the frames that are not predicted from both sides, counted from the segment's first, ascending; the first
     and the last frame are among them. They decide on the references of all others.
     `channels`, `blocks`: width and number of blocks of the network that corrects each picture.
+    `motion_cell`: luma samples along each side of a cell of motion, one of MOTION_CELLS.
     """
 
     KIND: ClassVar[str] = "mcw3"  # first element on the wire
     COARSEST_STRIDE: ClassVar[int] = 16  # luma samples along each side of a cell of the coarsest grids
-    VALUES_PER_CELL: ClassVar[int] = 16 * 16 * 3 // 2 + 6  # a wavelet transform keeps the number of samples; motion
+    VALUES_PER_CELL: ClassVar[int] = 16 * 16 * 3 // 2  # a wavelet transform keeps the number of samples
+    MOTION_CELLS: ClassVar[tuple[int, ...]] = (16, 32, 64)
+    MOTION_VALUES_PER_CELL: ClassVar[int] = 6
 
     keys: tuple[int, ...]
     channels: int
     blocks: int
+    motion_cell: int = MOTION_CELLS[0]
 
     def __post_init__(self) -> None:
         check_ints("keys", self.keys, (1, limits.MAX_SEGMENT_FRAMES), 0, limits.MAX_SEGMENT_FRAMES - 1)
@@ -127,10 +131,17 @@ class MotionWaveletShape:
                 raise HeaderError(f"keys[{position + 1}] is {after}, not above {key}, the key before it")
         check_int("channels", self.channels, 1, limits.MAX_CHANNELS)
         check_int("blocks", self.blocks, 0, limits.MAX_DEPTH)
+        check_int("motion_cell", self.motion_cell, self.MOTION_CELLS[0], self.MOTION_CELLS[-1])
+        if self.motion_cell not in self.MOTION_CELLS:
+            raise HeaderError(f"motion_cell is {self.motion_cell}, not one of {self.MOTION_CELLS}")
 
     def coarsest_size(self, video: VideoFormat) -> tuple[int, int]:
-        """[h, w] of the coarsest grids: the picture in cells of 16 by 16 luma samples, rounded up."""
+        """[h, w] of the coarsest bands: the picture in cells of 16 by 16 luma samples, rounded up."""
         return -(-video.height // self.COARSEST_STRIDE), -(-video.width // self.COARSEST_STRIDE)
+
+    def motion_size(self, video: VideoFormat) -> tuple[int, int]:
+        """[h, w] of motion: the picture in cells of its own, rounded up."""
+        return -(-video.height // self.motion_cell), -(-video.width // self.motion_cell)
 
     def check_segment(self, frames: int, video: VideoFormat) -> None:
         """HeaderError unless the keys end with the last of `frames` frames."""
@@ -142,7 +153,8 @@ class MotionWaveletShape:
 
         SPEC section 9 defines this sum; it bounds what a header can make a decoder allocate.
         """
-        grids = frames * math.prod(self.coarsest_size(video)) * self.VALUES_PER_CELL
+        bands = math.prod(self.coarsest_size(video)) * self.VALUES_PER_CELL
+        grids = frames * (bands + math.prod(self.motion_size(video)) * self.MOTION_VALUES_PER_CELL)
         # The input of 18 planes; blocks of 3x3 depth-wise, expand and project; the head of 6 planes.
         block = (9 + 2 * 2 * self.channels) * self.channels
         return grids + 18 * self.channels + self.blocks * block + 9 * 6 * self.channels

@@ -28,7 +28,7 @@ from nvrc_core.compression.band_prior import BandPrior
 from nvrc_core.compression.motion_prior import MotionPrior
 from nvrc_core.config import EncodeConfig
 from nvrc_core.encode import EncodeResult, encode
-from nvrc_core.fitting import motion_choice, motion_coding, motion_fit, motion_trainer, row_adam, warm_start
+from nvrc_core.fitting import motion_coding, motion_fit, motion_trainer, row_adam, warm_start
 from nvrc_core.fitting.motion_trainer import MotionTrainer
 from nvrc_core.fitting.row_adam import EPSILON, RowAdam
 from nvrc_core.fitting.warm_start import WarmStart
@@ -60,8 +60,8 @@ def _motion() -> Iterator[None]:
 
 
 def _motion_coding() -> AbstractContextManager:
-    """Motion as it is, in half samples, whatever suits the clip."""
-    return patch.object(motion_choice, "CODINGS", (motion_coding.USUAL,))
+    """Motion as it is, in the smallest cells and in half samples, whatever suits the clip."""
+    return patch.object(motion_fit, "choose_motion_coding", lambda *_, **__: motion_coding.USUAL)
 
 
 @contextmanager
@@ -154,7 +154,7 @@ def _bounded_moves() -> AbstractContextManager:
 
 INGREDIENTS: dict[str, Callable[[], AbstractContextManager]] = {
     "motion": _motion,
-    "inherited motion, other steps of flow": _motion_coding,
+    "choice of how motion is coded": _motion_coding,
     "fades": _fades,
     "hierarchy of references": _hierarchy,
     "warm start": _warm_start,

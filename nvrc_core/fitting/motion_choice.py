@@ -1,25 +1,27 @@
-"""How motion is coded: how finely, and whether as what differs from inherited motion.
+"""How motion is coded: in which cells, how finely, and whether as what differs from inherited motion.
 
-Detail that is worth its bits wants fine motion, fast motion of plain things coarse. Motion that goes on evenly, as
-where the camera moves, is inherited at no cost, and differences from it can be fine; where it does not, inherited
-motion leads between samples, and blurs.
+Large cells suit large pictures, as what moves in them is large, and low rates. Detail that is worth its bits wants
+fine steps, fast motion of plain things coarse ones. Motion that goes on evenly, as where the camera moves, is inherited
+at no cost, and differences from it can be fine; where it does not, inherited motion leads between samples, and blurs.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
+from functools import cache
 
+from nvrc_formats.shapes import MotionWaveletShape
 from torch import Tensor
 
-from nvrc_core.fitting.motion_coding import FLOW_STEP, USUAL, MotionCoding
+from nvrc_core.fitting.motion_coding import FLOW_STEP, MotionCoding
 from nvrc_core.fitting.motion_search import search_motion
 from nvrc_core.fitting.warm_start import estimate_bits, pad_planes, warm_start
 from nvrc_core.representation.intervals import Intervals
 from nvrc_core.representation.motion_channels import MOTION
 
-CODINGS = (USUAL, *(MotionCoding(step, inherits=True) for step in (FLOW_STEP, FLOW_STEP / 2, FLOW_STEP * 2)))
 TO_GAIN = 0.005  # of the loss, for another step than the usual one: smaller differences did not last through whole fits
 SAMPLE_FRAMES, SAMPLE_SIDE = 17, 384
 """From the middle of the segment, and luma samples along a side from the middle of the picture: few enough to search
-four times, and most frames have references as near as here."""
+six times, and most frames have references as near as here."""
 
 BAND_SHARE, MOTION_SHARE = 0.85, 0.5
 """Of the estimated bits, what counts: bands' when their priors are fitted; motion's so that the choice is that of whole
@@ -36,6 +38,7 @@ def choose_motion_coding(planes: Sequence[Tensor], *, quality_weight: float, pea
     intervals = Intervals(frames, tuple(sorted({0, frames - 1})))
     luma = pad_planes(sample)[0]
 
+    @cache
     def loss(coding: MotionCoding) -> float:
         motion = search_motion(luma, intervals, coding=coding, quality_weight=quality_weight, peak=peak)
         start = warm_start(sample, intervals, motion, quality_weight, peak=peak, coding=coding)
@@ -43,7 +46,17 @@ def choose_motion_coding(planes: Sequence[Tensor], *, quality_weight: float, pea
         bits = sum(bits * (MOTION_SHARE if name == MOTION else BAND_SHARE) for name, bits in by_name.items())
         return bits / sample[0].numel() + quality_weight * start.squared_error
 
-    return min(CODINGS, key=lambda coding: loss(coding) * (1 - TO_GAIN * (coding.flow_step == FLOW_STEP)))
+    coding = MotionCoding(inherits=True)
+    for cell in MotionWaveletShape.MOTION_CELLS[1:]:
+        larger = replace(coding, cell=cell)
+        if loss(larger) >= loss(coding):
+            break
+        coding = larger
+    steps = (replace(coding, flow_step=FLOW_STEP * factor) for factor in (0.5, 2))
+    return min(
+        (coding, *steps, replace(coding, inherits=False)),
+        key=lambda coding: loss(coding) * (1 - TO_GAIN * (coding.flow_step == FLOW_STEP)),
+    )
 
 
 def _middle(planes: Sequence[Tensor]) -> list[Tensor]:

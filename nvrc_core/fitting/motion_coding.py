@@ -1,6 +1,8 @@
-"""In what units motion is coded."""
+"""In what units motion is coded: cells, steps, and what flow is a difference from."""
 
 from dataclasses import dataclass
+
+from nvrc_formats.shapes import MotionWaveletShape
 
 from nvrc_core.representation.motion_channels import FLOW_CHANNELS
 
@@ -14,10 +16,12 @@ MASK_STEP, FADE_STEP = 1.0, 0.25
 @dataclass(frozen=True)
 class MotionCoding:
     """`flow_step`: in luma samples. `inherits`: flow is what differs from inherited flow
-    (`representation/inherited_motion.py`), else it is coded as it is."""
+    (`representation/inherited_motion.py`), else it is coded as it is. `cell`: luma samples along each side of a cell of
+    motion, one of `MotionWaveletShape.MOTION_CELLS`."""
 
     flow_step: float = FLOW_STEP
     inherits: bool = False
+    cell: int = MotionWaveletShape.MOTION_CELLS[0]
 
     @property
     def steps(self) -> tuple[float, ...]:

@@ -2,9 +2,12 @@
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 
 import torch
+from nvrc_formats.header import MotionWaveletShape
+from nvrc_formats.video import VideoFormat
 from torch import Tensor
 
 from nvrc_core.compression.scheme import Scheme, Symbols
@@ -17,6 +20,7 @@ from nvrc_core.fitting.motion_trainer import MotionTrainer
 from nvrc_core.fitting.rate_control import QUALITY_WEIGHT_BOUNDS
 from nvrc_core.fitting.trainer import Fitted
 from nvrc_core.fitting.warm_start import WarmStart, pad_planes, warm_start
+from nvrc_core.kinds import scheme_for
 from nvrc_core.representation.motion_wavelet import MotionWavelet
 
 SEARCH_TOLERANCE = 0.03  # of the bits
@@ -29,32 +33,25 @@ EXPONENT = 0.8  # bits grow a little slower than lambda
 
 
 def fit_motion(
-    representation: MotionWavelet,
-    scheme: Scheme,
+    shape: MotionWaveletShape,
+    video: VideoFormat,
     planes: Sequence[Tensor],
     recipe: MotionRecipe,
     *,
     target_bits: float | None,
     quality_weight: float | None,
     distortion: Distortion,
-    peak: int,
     seed: int,
     on_progress: Callable[[FitProgress], None],
-) -> Fitted:
-    """Fits integer planes Y, U, V [T, H, W] at a rate or at a quality weight."""
-    intervals = representation.intervals
-    luma = pad_planes(planes)[0]
-    parameters = representation.initial_parameters((0.5, 0.5, 0.5), torch.Generator())
-
-    def bits_of(start: WarmStart) -> float:
-        """What it takes with layers that are all zero."""
-        side = scheme.initial_motion_side(parameters, start, recipe.layer_bits)
-        layers = torch.zeros_like(scheme.layer_prior.flatten(parameters))
-        return float(scheme.rate(Symbols(side, layers, start.symbols)).total)
-
+) -> tuple[MotionWaveletShape, Fitted]:
+    """Fits integer planes Y, U, V [T, H, W] at a rate or at a quality weight, in the given shape, but for the cells of
+    motion, which are those that suit the video."""
+    luma, peak = pad_planes(planes)[0], video.pixel_format.peak
     weight = quality_weight or _typical_weight(target_bits / planes[0].numel())
     for _ in range(SEARCHES):
         coding = choose_motion_coding(planes, quality_weight=weight, peak=peak)
+        representation = MotionWavelet(replace(shape, motion_cell=coding.cell), video, len(luma))
+        scheme, intervals = scheme_for(representation), representation.intervals
         motion = search_motion(luma, intervals, coding=coding, quality_weight=weight, peak=peak)
         start_at = partial(
             warm_start,
@@ -69,6 +66,7 @@ def fit_motion(
             start = start_at(weight)
             break
         searched_at = weight
+        bits_of = partial(_bits_of, representation, scheme, recipe.layer_bits)
         start, weight = _start_with_bits(start_at, bits_of, target_bits / SETTLED, weight)
         if abs(math.log2(weight / searched_at)) < GOOD_GUESS:
             break
@@ -84,7 +82,15 @@ def fit_motion(
         peak=peak,
         seed=seed,
     )
-    return trainer.run(on_progress)
+    return representation.shape, trainer.run(on_progress)
+
+
+def _bits_of(representation: MotionWavelet, scheme: Scheme, layer_bits: float, start: WarmStart) -> float:
+    """What a start takes with layers that are all zero."""
+    parameters = representation.initial_parameters((0.5, 0.5, 0.5), torch.Generator())
+    side = scheme.initial_motion_side(parameters, start, layer_bits)
+    layers = torch.zeros_like(scheme.layer_prior.flatten(parameters))
+    return float(scheme.rate(Symbols(side, layers, start.symbols)).total)
 
 
 def _typical_weight(bpp: float) -> float:

@@ -46,16 +46,17 @@ def search_motion(
     quality_weight: float = TYPICAL_QUALITY_WEIGHT,
     peak: int = 255,
 ) -> Tensor:
-    """What is coded of motion, [F, h, w, 6] in row order: (dx, dy) to either reference in luma samples, and the mask in
-    logits, as multiples of the coding's steps. The fade is zero: what it is worth shows in a closed loop
-    (`warm_start`).
+    """What is coded of motion, [F, h, w, 6] in row order and the coding's cells: (dx, dy) to either reference in luma
+    samples, and the mask in logits, as multiples of the coding's steps. The fade is zero: what it is worth shows in a
+    closed loop (`warm_start`).
 
     `quality_weight`: about the lambda of the fit: at a low one, motion that saves little error is not worth its bits.
-    `luma`: samples [T, 16 h, 16 w] up to `peak`, in the order of time (see `warm_start.pad_planes`). Keys only move
-    from the key before.
+    `luma`: samples [T, H, W] up to `peak`, H and W multiples of 16, in the order of time (see `warm_start.pad_planes`).
+    Keys only move from the key before.
     """
     frames, height, width = luma.shape
-    coded = torch.zeros(frames, height // CELL, width // CELL, MOTION_CHANNELS, device=luma.device)
+    lattice = -(-height // coding.cell), -(-width // coding.cell)
+    coded = torch.zeros(frames, *lattice, MOTION_CHANNELS, device=luma.device)
     motion = torch.zeros_like(coded)
     chunk = max(1, CHUNK_PIXELS // (height * width))
     error_price = min(
@@ -116,13 +117,26 @@ def _search(
         references.append(pictures([of_row[row] for row in rows]))
         half = F.avg_pool2d(references[-1], FINE)
         flow = full_search(current_half, half, farthest, thrift)
-        flow, difference = refine(current_half, half, flow, expected[:, 2 * side : 2 * side + 2], thrift)
+        expected_flow = F.interpolate(expected[:, 2 * side : 2 * side + 2], flow.shape[-2:])
+        flow, difference = refine(current_half, half, flow, expected_flow, thrift)
         flows.append(flow)
         differences.append(difference)
 
     start = torch.cat([*flows, first_mask(differences)] if level else flows, dim=1)
+    start = _in_larger_cells(start, coding.cell // CELL)
     position = start.new_tensor([intervals.position[row] for row in rows])
     target = Target(current, references, expected, known, position, error_price)
     steps = start.new_tensor(coding.steps[:channels])
     found = round_motion(descend(start, target), target, steps, expected * coding.inherits)
     return F.pad(found.movedim(1, -1), (0, MOTION_CHANNELS - channels))
+
+
+def _in_larger_cells(motion: Tensor, scale: int) -> Tensor:
+    """Motion [N, C, h, w] in cells of `scale` by `scale` cells: of the motions inside, the one that is least far from
+    all others, as the mean of two is neither."""
+    height, width = motion.shape[-2:]
+    padded = F.pad(motion, (0, -width % scale, 0, -height % scale), mode="replicate")
+    inside = F.pixel_unshuffle(padded, scale).unflatten(1, (motion.shape[1], -1))  # [N, C, scale**2, h', w']
+    far = torch.stack([(inside - one.unsqueeze(2)).abs().sum(dim=(1, 2)) for one in inside.unbind(2)], dim=1)
+    typical = far.argmin(dim=1).view(-1, 1, 1, *inside.shape[-2:]).expand(-1, motion.shape[1], 1, -1, -1)
+    return inside.gather(2, typical).squeeze(2)

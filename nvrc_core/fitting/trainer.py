@@ -2,26 +2,32 @@
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
+from nvrc_formats.header import HinervShape
+from nvrc_formats.video import VideoFormat
 from torch import Tensor
 
 from nvrc_core.compression.grid_prior import CONTEXT_GROUPS
 from nvrc_core.compression.scheme import Scheme, Symbols, quantise
 from nvrc_core.compression.side_information import SideSpec, join_side, round_side, split_side
-from nvrc_core.compression.step_trim import trim_shift
+from nvrc_core.compression.step_trim import trim_shift, trim_steps
 from nvrc_core.events import FitProgress
 from nvrc_core.fitting.losses import Distortion, psnr_yuv_db
 from nvrc_core.fitting.rate_control import RateControl
 from nvrc_core.fitting.recipe import Recipe
 from nvrc_core.fitting.schedule import quantiser_at
+from nvrc_core.kinds import scheme_for
 from nvrc_core.representation.base import Representation
+from nvrc_core.representation.hinerv import Hinerv
 
 ADAM_BETAS = (0.9, 0.99)  # short fits: the second moment has to follow within a hundred steps
 MAX_SIDE_RATE = 1.5  # indices an optimiser step: more overshoots
 CHECK_FRAMES = 8  # frames that a candidate state is judged by
 CHECKS = 5  # candidate states, in the second half of stage 2
+# Steps that move after the fit cost quality: the rate has to be this far off before they do.
+LAST_TRIM_TOLERANCE = 0.07
 
 
 @dataclass(frozen=True)
@@ -206,19 +212,23 @@ class Trainer:
 
 
 def fit_hinerv(
-    representation: Representation,
-    scheme: Scheme,
+    shape: HinervShape,
+    video: VideoFormat,
     planes: Sequence[Tensor],
     recipe: Recipe,
     *,
     target_bits: float | None,
     quality_weight: float | None,
     distortion: Distortion,
-    peak: int,
     seed: int,
     on_progress: Callable[[FitProgress], None],
-) -> Fitted:
-    """Fits integer planes Y, U, V [T, H, W] at a rate or at a quality weight."""
-    control = RateControl(target_bits, quality_weight)
+) -> tuple[HinervShape, Fitted]:
+    """Fits integer planes Y, U, V [T, H, W] at a rate or at a quality weight, in the given shape."""
+    representation = Hinerv(shape, video, len(planes[0]))
+    scheme, control = scheme_for(representation), RateControl(target_bits, quality_weight)
+    peak = video.pixel_format.peak
     trainer = Trainer(representation, scheme, planes, recipe, control, distortion=distortion, peak=peak, seed=seed)
-    return trainer.run(on_progress)
+    fitted = trainer.run(on_progress)
+    if target_bits is not None:
+        fitted = replace(fitted, symbols=trim_steps(scheme, fitted.symbols, target_bits, LAST_TRIM_TOLERANCE))
+    return shape, fitted

@@ -108,7 +108,7 @@ def warm_start(
     serves for quality weights nearby. `luma_shift`: see `first_steps`.
     """
     steps = first_steps(intervals.levels, quality_weight, luma_shift, coding)
-    return _ClosedLoop(planes, intervals, motion, steps, coding.inherits, peak).run()
+    return _ClosedLoop(planes, intervals, motion, steps, coding, peak).run()
 
 
 def estimate_bits(symbols: Mapping[str, Tensor], intervals: Intervals) -> dict[str, float]:
@@ -157,12 +157,12 @@ class _ClosedLoop:
         intervals: Intervals,
         motion: Tensor,
         steps: dict[str, Tensor],
-        inherits: bool,
+        coding: MotionCoding,
         peak: int,
     ) -> None:
-        self.planes, self.intervals, self.steps, self.inherits, self.peak = planes, intervals, steps, inherits, peak
+        self.planes, self.intervals, self.steps, self.coding, self.peak = planes, intervals, steps, coding, peak
         device = planes[0].device
-        height, width = motion.shape[1:3]
+        height, width = (-(-side // STRIDE) for side in planes[0].shape[1:])
         self.values = {
             name: torch.zeros(intervals.frames, height << index, width << index, channels, device=device)
             for index, (name, channels) in enumerate(zip(BANDS, BAND_CHANNELS, strict=True))
@@ -170,7 +170,7 @@ class _ClosedLoop:
         step = steps[MOTION][0].to(motion)
         self.values[MOTION] = (motion / step).round() + 0.0  # no negative zeros
         rows = torch.arange(intervals.frames, device=device)
-        self.motion = with_inherited(self.values[MOTION] * step, float(inherits), rows, intervals)
+        self.motion = with_inherited(self.values[MOTION] * step, float(coding.inherits), rows, intervals)
         self.decoded: dict[int, Picture] = {}
         self.squared_error = 0.0
         self.chunk = max(1, CHUNK_PIXELS // (height * width * STRIDE**2))
@@ -186,7 +186,7 @@ class _ClosedLoop:
                 for first in range(0, len(rows), self.chunk):
                     self._code(rows[first : first + self.chunk])
             self.decoded = {row_of[high]: self.decoded[row_of[high]]}
-        return WarmStart(self.values, self.steps, self.inherits, self.squared_error / self.intervals.frames)
+        return WarmStart(self.values, self.steps, self.coding.inherits, self.squared_error / self.intervals.frames)
 
     def _code(self, rows: list[int]) -> None:
         """Quantises what the prediction of rows of one level misses, and keeps the result as a reference."""
@@ -226,7 +226,7 @@ class _ClosedLoop:
     def _faded(self, rows: list[int], wanted: Mapping[str, Tensor], predicted: Picture) -> Picture:
         level = self.intervals.level[rows[0]]
         steps = {name: self.steps[name][level].to(wanted[name]) for name in BANDS}
-        symbols = choose_fade(wanted, analyse(*predicted), steps)
+        symbols = choose_fade(wanted, analyse(*predicted), steps, self.coding.cell // STRIDE)
         self.values[MOTION][rows, ..., FADE] = symbols.unsqueeze(-1)
         return fade(predicted, (symbols * FADE_STEP).unsqueeze(1))
 

@@ -59,7 +59,7 @@ class MotionWavelet:
         height, width = self.shape.coarsest_size(self.video)
         for level, (name, channels) in enumerate(zip(BANDS, BAND_CHANNELS, strict=True)):
             yield ParameterSpec(name, (self.frames, height << level, width << level, channels), "band", 0.0)
-        yield ParameterSpec(MOTION, (self.frames, height, width, MOTION_CHANNELS), "motion", 0.0)
+        yield ParameterSpec(MOTION, (self.frames, *self.shape.motion_size(self.video), MOTION_CHANNELS), "motion", 0.0)
 
     def _network_specs(self) -> Iterator[ParameterSpec]:
         """Biases where they are not as good as undone by a later one."""

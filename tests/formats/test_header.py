@@ -40,7 +40,7 @@ SHAPE = HinervShape(
     (200, 45, 80), 2, 4, (224, 112, 56, 28), (3, 2, 2, 2), (3, 3, 3, 1), 4, (8, 4, 2, 1), 3, output_stride=1
 )
 SEGMENT = SegmentHeader(600, 300, (), SHAPE, b"symbols!", b"pictures")
-WAVELETS = MotionWaveletShape((0, 32, 48), channels=16, blocks=2)
+WAVELETS = MotionWaveletShape((0, 32, 48), channels=16, blocks=2, motion_cell=32)
 WAVELET_SEGMENT = SegmentHeader(600, 49, (), WAVELETS, b"symbols!", b"pictures")
 
 text = st.text(st.characters(min_codepoint=32, max_codepoint=126), min_size=1, max_size=limits.MAX_TEXT_CHARS)
@@ -91,7 +91,8 @@ def shapes(draw) -> HinervShape:
 def wavelet_shapes(draw, frames: int) -> MotionWaveletShape:
     between = draw(st.sets(st.integers(0, frames - 1)))
     keys = tuple(sorted({0, frames - 1, *between}))
-    return MotionWaveletShape(keys, draw(st.integers(1, limits.MAX_CHANNELS)), draw(st.integers(0, limits.MAX_DEPTH)))
+    channels, blocks = draw(st.integers(1, limits.MAX_CHANNELS)), draw(st.integers(0, limits.MAX_DEPTH))
+    return MotionWaveletShape(keys, channels, blocks, draw(st.sampled_from(MotionWaveletShape.MOTION_CELLS)))
 
 
 @st.composite
@@ -145,10 +146,10 @@ def test_segment_golden():
 
 def test_wavelet_segment_golden():
     assert pack_segment(WAVELET_SEGMENT, b"coded") == bytes.fromhex(
-        "2600"  # 38 bytes of header
+        "2700"  # 39 bytes of header
         "96 cd0258 31 90"  # six fields: from frame 600 on 49 frames, all of the same duration
-        "94 a4 6d637733"  # "mcw3"
-        "93 00 20 30 10 02"  # three keys, 16 channels, 2 blocks
+        "95 a4 6d637733"  # "mcw3"
+        "93 00 20 30 10 02 20"  # three keys, 16 channels, 2 blocks, motion in cells of 32 samples
         "c408 73796d626f6c7321  c408 7069637475726573"  # the hashes
         "636f646564"  # the coded symbols
     )
@@ -177,12 +178,13 @@ def test_parameter_count():
 
 
 def test_parameter_count_of_wavelets():
-    # As many values as samples of the picture in whole cells of 16 by 16, and 6 of motion in each cell.
-    cells = 49 * 120 * 68
+    # As many values as samples of the picture in whole cells of 16 by 16, and 6 of motion in each of its own.
     network = 18 * 16 + 2 * (9 * 16 + 2 * 16 * 16 + 2 * 16 * 16) + 6 * 9 * 16
     assert WAVELETS.coarsest_size(VIDEO) == (68, 120)
-    assert WAVELETS.parameter_count(49, VIDEO) == cells * (256 + 128 + 6) + network
+    assert WAVELETS.motion_size(VIDEO) == (34, 60)
+    assert WAVELETS.parameter_count(49, VIDEO) == 49 * (68 * 120 * (256 + 128) + 34 * 60 * 6) + network
     assert WAVELETS.coarsest_size(VideoFormat(1, 17)) == (2, 1)
+    assert WAVELETS.motion_size(VideoFormat(1, 33)) == (2, 1)
 
 
 def fields_of(payload: bytes) -> list:
@@ -294,7 +296,10 @@ WAVELET_FAULTS = [
     ((3, 3), -1, "blocks"),
     ((3, 3), limits.MAX_DEPTH + 1, "blocks"),
     ((3, 3), None, "blocks"),
-    ((3,), ["mcw3", [0, 48], 16], "representation"),
+    ((3, 4), 8, "motion_cell"),
+    ((3, 4), 48, "motion_cell is 48, not one of"),
+    ((3, 4), None, "motion_cell"),
+    ((3,), ["mcw3", [0, 48], 16, 2], "representation"),
     ((3, 0), "mcw4", "'mcw4', which needs a newer version"),
     ((3, 0), "hinerv2", "representation"),
 ]

@@ -47,6 +47,17 @@ def test_a_part_that_is_uncovered_fades_by_itself():
     assert fades[:, 4:].mean() > 0.7 * MOST
 
 
+def test_large_cells_are_judged_as_a_whole():
+    """Four by six cells in two by three, where the pictures of two columns of three are unrelated."""
+    picture, other = texture(1), texture(2)
+    wanted = torch.cat([picture[..., :32], other[..., 32:]], dim=-1)
+    fades = choose_fade(bands_of(wanted), bands_of(picture), STEPS, 2)[0]
+    assert fades.shape == (2, 3)
+    assert fades[:, 2:].mean() > 0.7 * MOST
+    assert not fades[:, 0].any()
+    assert choose_fade(bands_of(wanted), bands_of(picture), STEPS, 4)[0].shape == (1, 2)
+
+
 def test_a_prediction_of_half_the_contrast_is_not_faded_and_one_of_twice_is_halved():
     picture = texture(1)
     assert not fade_of(picture, picture / 2).any()

@@ -1,10 +1,13 @@
 """The step of motion follows from what motion is worth."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
+from nvrc_formats.shapes import MotionWaveletShape
 
-from nvrc_core.fitting.motion_choice import CODINGS, SAMPLE_FRAMES, SAMPLE_SIDE, _middle, choose_motion_coding
+from nvrc_core.fitting.motion_choice import SAMPLE_FRAMES, SAMPLE_SIDE, _middle, choose_motion_coding
 from nvrc_core.fitting.motion_coding import FLOW_STEP, MotionCoding
 from nvrc_core.fitting.motion_search import search_motion
 from nvrc_core.fitting.warm_start import pad_planes, warm_start
@@ -35,22 +38,37 @@ def test_what_stands_still_keeps_the_usual_step():
 
 def test_fine_detail_at_high_quality_wants_finer_motion_than_plain_things_at_low_quality():
     fine, coarse = chosen(clip_of(0.3, 5), 4000.0), chosen(clip_of(1.7, 40), 5.0)
-    assert fine == min(coding.flow_step for coding in CODINGS)
+    assert fine == FLOW_STEP / 2
     assert coarse > fine
 
 
-def test_motion_that_goes_on_is_inherited_and_shaking_is_not():
+def test_motion_that_goes_on_is_inherited_and_shaking_is_not(monkeypatch: pytest.MonkeyPatch):
+    """In the smallest cells: of larger ones a picture this small has a handful."""
+    monkeypatch.setattr(MotionWaveletShape, "MOTION_CELLS", (16,))
     moving = clip_of(0.6, 12, frames=17)
     shaken = [plane[[0, 5, 1, 9, 3, 12, 6, 2, 8, 4, 16, 11, 7, 15, 10, 14, 13]] for plane in moving]
     assert choose_motion_coding(moving, quality_weight=100.0, peak=255).inherits
     assert not choose_motion_coding(shaken, quality_weight=100.0, peak=255).inherits
 
 
-@pytest.mark.parametrize("coding", CODINGS)
-def test_search_and_start_agree_on_the_coding(coding: MotionCoding):
-    planes = clip_of(1.3, 12)
+def test_large_cells_are_for_large_things_and_low_rates():
+    def cell(clip: list[torch.Tensor], quality_weight: float) -> int:
+        return choose_motion_coding(clip, quality_weight=quality_weight, peak=255).cell
+
+    pan = clip_of(1.3, 12, frames=17)
+    y = torch.arange(HEIGHT).view(1, -1, 1) // 16 % 2
+    still = [plane[:1].expand_as(plane) for plane in pan]
+    stripes = [torch.where(y[:, :: HEIGHT // p.shape[1]] > 0, p, q) for p, q in zip(pan, still, strict=True)]
+    assert cell(pan, 20.0) > cell(stripes, 2000.0) == 16
+
+
+@pytest.mark.parametrize("cell", MotionWaveletShape.MOTION_CELLS)
+@pytest.mark.parametrize("coding", [MotionCoding(), MotionCoding(0.25, inherits=True), MotionCoding(1.0)])
+def test_search_and_start_agree_on_the_coding(coding: MotionCoding, cell: int):
+    planes, coding = clip_of(1.3, 12), replace(coding, cell=cell)
     intervals = Intervals(FRAMES, (0, FRAMES - 1))
     motion = search_motion(pad_planes(planes)[0], intervals, coding=coding)
+    assert motion.shape == (FRAMES, -(-HEIGHT // cell), -(-WIDTH // cell), 6)
     flow = motion[..., :4] / coding.flow_step
     assert torch.equal(flow, flow.round())
     start = warm_start(planes, intervals, motion, 400.0, coding=coding)

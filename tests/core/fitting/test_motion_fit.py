@@ -55,7 +55,7 @@ class Fit:
         self.quality_weight = fitted.quality_weight
         self.bpp = 8 * len(self.payload) / planes[0].size
         # On integer samples, of what the payload decodes to.
-        header = SegmentHeader(0, frames, (), shape, fitted.encoding.symbol_hash, bytes(8))
+        header = SegmentHeader(0, frames, (), fitted.shape, fitted.encoding.symbol_hash, bytes(8))
         meter = PsnrMeter(255)
         for index, rendered in enumerate(SegmentDecoder(header, self.payload, video).frames(range(frames), CPU)):
             meter.update([plane[index] for plane in planes], rendered)

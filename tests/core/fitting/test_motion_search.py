@@ -7,7 +7,7 @@ import nvrc_core.fitting.motion_search as motion_search
 from nvrc_core.fitting.block_search import dominant_move, full_search
 from nvrc_core.fitting.motion_coding import MotionCoding
 from nvrc_core.fitting.motion_descent import SIDE_SHARE, Target, descend, linearise
-from nvrc_core.fitting.motion_search import search_motion
+from nvrc_core.fitting.motion_search import _in_larger_cells, search_motion
 from nvrc_core.representation.inherited_motion import with_inherited
 from nvrc_core.representation.intervals import Intervals, default_keys
 from nvrc_core.representation.warp import blend, warp_picture
@@ -51,6 +51,26 @@ def test_a_moving_texture_is_found(speed: tuple[float, float]):
             wanted = torch.tensor(speed) * time
             found = inner(motion[row, ..., 2 * side : 2 * side + 2], cells=1 if intervals.level[row] else 2)
             assert (found - wanted).abs().max() <= 0.25, (row, side)
+
+
+@pytest.mark.parametrize("cell", [32, 64])
+def test_a_moving_texture_is_found_in_large_cells(cell: int):
+    motion = search_motion(moving(5, 1.75, 0.5), Intervals(5, (0, 4)), coding=MotionCoding(cell=cell))
+    assert motion.shape[1:3] == (-(-HEIGHT // cell), -(-WIDTH // cell))
+    wanted = torch.tensor([1.75, 0.5, -1.75, -0.5]) * -1  # the middle frame is between its neighbours in time
+    found = motion[Intervals(5, (0, 4)).row_of[1], ..., :4]
+    assert (found - wanted).abs().median() <= 0.25
+
+
+def test_larger_cells_take_the_motion_of_most_and_no_mean():
+    motion = torch.zeros(1, 4, 2, 4)
+    motion[..., 2:] = 8.0
+    motion[0, :, 0, 1] = 8.0  # one of four moves
+    found = _in_larger_cells(motion, 2)
+    assert found.tolist() == [[[[0.0, 8.0]]] * 4]
+    odd = _in_larger_cells(motion[..., :1, :3], 4)
+    assert odd.shape == (1, 4, 1, 1)
+    assert torch.equal(_in_larger_cells(motion, 1), motion)
 
 
 def test_an_even_movement_is_inherited():

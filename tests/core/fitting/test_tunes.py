@@ -51,7 +51,7 @@ def fit(planes: list, shape: Shape, recipe: Recipe | MotionRecipe, tune: str, bp
         on_progress=lambda progress: None,
     )
     payload = fitted.encoding.payload
-    header = SegmentHeader(0, FRAMES, (), shape, fitted.encoding.symbol_hash, bytes(8))
+    header = SegmentHeader(0, FRAMES, (), fitted.shape, fitted.encoding.symbol_hash, bytes(8))
     decoded = SegmentDecoder(header, payload, VIDEO).frames(range(FRAMES), CPU)
     rendered = torch.stack([torch.as_tensor(luma) for luma, *_ in decoded])
     score = ms_ssim(*(luma.unsqueeze(1) / 255 for luma in (rendered, torch.from_numpy(planes[0]))))

@@ -47,9 +47,9 @@ def started(
     return intervals, warm_start(planes, intervals, motion, quality_weight, coding=coding)
 
 
-def rendered(intervals: Intervals, start: WarmStart) -> torch.Tensor:
+def rendered(intervals: Intervals, start: WarmStart, cell: int = 16) -> torch.Tensor:
     """The six half-resolution planes of all rows [F, 6, h, w], by the representation."""
-    shape = MotionWaveletShape(keys=intervals.keys, channels=4, blocks=0)
+    shape = MotionWaveletShape(keys=intervals.keys, channels=4, blocks=0, motion_cell=cell)
     model = MotionWavelet(shape, VideoFormat(WIDTH, HEIGHT), intervals.frames)
     levels = torch.tensor(intervals.level)
     values = {name: symbols * start.steps[name][levels][:, None, None] for name, symbols in start.symbols.items()}
@@ -74,7 +74,7 @@ def test_padding_repeats_the_border():
     assert torch.equal(luma[:, :, -1], luma[:, :, WIDTH - 1])
 
 
-@pytest.mark.parametrize("coding", [USUAL, MotionCoding(0.25, inherits=True)])
+@pytest.mark.parametrize("coding", [USUAL, MotionCoding(0.25, inherits=True), MotionCoding(cell=32)])
 @pytest.mark.parametrize("keys", [(0, 9), (0, 3, 4, 9)])
 def test_the_loop_sees_what_is_decoded(keys: tuple[int, ...], coding: MotionCoding, monkeypatch: pytest.MonkeyPatch):
     seen = {}
@@ -89,7 +89,7 @@ def test_the_loop_sees_what_is_decoded(keys: tuple[int, ...], coding: MotionCodi
     luma = torch.cat([seen[row][0] for row in range(10)])
     chroma = torch.cat([seen[row][1] for row in range(10)])
     saw = torch.cat([torch.nn.functional.pixel_unshuffle(luma, 2), chroma], dim=1)
-    torch.testing.assert_close(rendered(intervals, start), saw, atol=1e-5, rtol=0)
+    torch.testing.assert_close(rendered(intervals, start, coding.cell), saw, atol=1e-5, rtol=0)
 
 
 def test_symbols_are_integers_of_the_right_shape():
