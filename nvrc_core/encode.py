@@ -122,14 +122,14 @@ def _encode_clip(clip: Clip, config: EncodeConfig, where: Runtime, on_event: Eve
     )
     coded = fitted.encoding
     # The encoder's last look is a decoder's first: from the coded bytes alone.
-    blank = replace(blank, representation=fitted.shape, symbol_hash=coded.symbol_hash)
-    decoder = SegmentDecoder(blank, coded.payload, video)
+    header = replace(blank, representation=fitted.shape, symbol_hash=coded.symbol_hash)
+    decoder = SegmentDecoder(header, coded.payload, video)
     meter, picture_hash = PsnrMeter(video.pixel_format.peak), PictureHash()
     for index, planes in enumerate(decoder.frames(range(clip.frame_count), where.device)):
         meter.update([plane[index] for plane in clip.planes], planes)
         picture_hash.update(planes)
         on_event(FrameProgress("measure", index + 1, clip.frame_count))
-    header = replace(blank, symbol_hash=coded.symbol_hash, picture_hash=picture_hash.digest())
+    header = replace(header, picture_hash=picture_hash.digest())
     data = _write_file(clip, header, coded.payload, config, fitted.quality_weight)
     psnr = meter.result()
     parts = {part: bits / 8 for part, bits in coded.bits.items()}

@@ -149,8 +149,8 @@ class MotionPrior:
 
     @torch.no_grad()
     def initial_side(self, grids: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Side information, all but the steps, for a fit that starts from these symbols: the predictor that is best for
-        them, and the scales that then match them."""
+        """Side information, all but steps and share, for a fit that starts from these symbols: the predictor that is
+        best for them, and the scales that then match them."""
         given = ("motion.step", "motion.share")
         side = {spec.name: torch.zeros(spec.shape) for spec in self.side_specs if spec.group not in given}
         side["motion.weight"] += torch.tensor(INITIAL_ACTIVITY_WEIGHTS)

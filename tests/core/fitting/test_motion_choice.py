@@ -1,4 +1,4 @@
-"""The step of motion follows from what motion is worth."""
+"""Cells, steps and inheritance of motion follow from what motion is worth."""
 
 from dataclasses import replace
 
