@@ -18,7 +18,7 @@ from nvrc_core.media.output import check_output, output_stream, refuse_same_file
 from nvrc_core.media.selection import Clip, read_clip
 from nvrc_core.media.source import open_source
 from nvrc_core.presets import with_tune
-from nvrc_core.representation.sizing import shape_for
+from nvrc_core.representation.sizing import most_frames, shape_for
 from nvrc_core.segment import SegmentDecoder, fit_segment
 
 # What a quality weight comes to at a typical clip, only to choose the size of the representation:
@@ -70,7 +70,7 @@ def encode(
     with open_source(source, raw_size=config.raw_size, raw_rate=config.raw_rate) as opened:
         for notice in opened.notices:
             on_event(Notice(notice))
-        clip = read_clip(opened, config.frames)
+        clip = read_clip(opened, config.frames, most_frames(config.effective_preset.profile, opened.video))
     with runtime(config.device, config.threads, clip.video.pixels) as where:
         data, figures = _encode_clip(clip, config, where, on_event)
     with output_stream(target, overwrite) as stream:

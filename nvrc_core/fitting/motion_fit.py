@@ -14,6 +14,7 @@ from nvrc_core.compression.scheme import Scheme, Symbols
 from nvrc_core.events import FitProgress
 from nvrc_core.fitting.losses import Distortion
 from nvrc_core.fitting.motion_choice import choose_motion_coding
+from nvrc_core.fitting.motion_coding import USUAL, MotionCoding
 from nvrc_core.fitting.motion_recipe import MotionRecipe
 from nvrc_core.fitting.motion_search import TYPICAL_QUALITY_WEIGHT, search_motion
 from nvrc_core.fitting.motion_trainer import MotionTrainer
@@ -24,7 +25,6 @@ from nvrc_core.kinds import scheme_for
 from nvrc_core.representation.motion_wavelet import MotionWavelet
 
 SEARCH_TOLERANCE = 0.03  # of the bits
-SEARCHES, GOOD_GUESS = 2, 0.4  # motion is searched again where lambda turns out to be octaves away
 MOST_TRIES = 8
 SETTLED = 0.92
 """Of the bits of a warm start, about what is left when its priors have settled (`MotionTrainer`)."""
@@ -47,9 +47,9 @@ def fit_motion(
     """Fits integer planes Y, U, V [T, H, W] at a rate or at a quality weight, in the given shape, but for the cells of
     motion, which are those that suit the video."""
     luma, peak = pad_planes(planes)[0], video.pixel_format.peak
-    weight = quality_weight or _typical_weight(target_bits / planes[0].numel())
-    for _ in range(SEARCHES):
-        coding = choose_motion_coding(planes, quality_weight=weight, peak=peak)
+
+    def start_in(coding: MotionCoding, weight: float) -> tuple[MotionWavelet, Scheme, WarmStart, float]:
+        """A start with motion searched for a quality weight, at the target's own, which is the last."""
         representation = MotionWavelet(replace(shape, motion_cell=coding.cell), video, len(luma))
         scheme, intervals = scheme_for(representation), representation.intervals
         motion = search_motion(luma, intervals, coding=coding, quality_weight=weight, peak=peak)
@@ -63,13 +63,15 @@ def fit_motion(
             coding=coding,
         )
         if target_bits is None:
-            start = start_at(weight)
-            break
-        searched_at = weight
+            return representation, scheme, start_at(weight), weight
         bits_of = partial(_bits_of, representation, scheme, recipe.layer_bits)
-        start, weight = _start_with_bits(start_at, bits_of, target_bits / SETTLED, weight)
-        if abs(math.log2(weight / searched_at)) < GOOD_GUESS:
-            break
+        return representation, scheme, *_start_with_bits(start_at, bits_of, target_bits / SETTLED, weight)
+
+    weight = quality_weight
+    if weight is None:  # what motion may cost follows from a quality that is known after a first search
+        *_, weight = start_in(USUAL, _typical_weight(target_bits / planes[0].numel()))
+    coding = choose_motion_coding(planes, quality_weight=weight, peak=peak)
+    representation, scheme, start, weight = start_in(coding, weight)
     trainer = MotionTrainer(
         representation,
         scheme,

@@ -60,20 +60,20 @@ class Clip:
         return len(self.durations)
 
 
-def read_clip(source: Source, frame_range: FrameRange = ALL_FRAMES) -> Clip:
+def read_clip(source: Source, frame_range: FrameRange = ALL_FRAMES, most: int = MAX_SEGMENT_FRAMES) -> Clip:
     """Read the wanted frames, and nothing after the last of them.
 
-    Raises MediaError where the range selects no frame or too many, and whatever reading the source raises.
+    `most`: how many there may be. Raises MediaError where the range selects no frame or too many, and whatever reading
+    the source raises.
     """
     chosen: list[list[np.ndarray]] = [[], [], []]
     stamps: list[int] = []
     seen = 0
     for frame in source:
         if seen >= frame_range.start:
-            if len(stamps) == MAX_SEGMENT_FRAMES:
+            if len(stamps) >= most:
                 raise MediaError(
-                    f"{source.name} has more frames than the {MAX_SEGMENT_FRAMES} that are coded at once; choose some "
-                    "with --frames"
+                    f"{source.name} has more frames than the {most} that are coded at once; choose some with --frames"
                 )
             stamps.append(frame.pts)
             for stack, plane in zip(chosen, frame.planes, strict=True):

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from math import prod
 
 from nvrc_formats.header import HinervShape, MotionWaveletShape, Shape
+from nvrc_formats.limits import MAX_PARAMETERS, MAX_SEGMENT_FRAMES
 from nvrc_formats.video import VideoFormat
 
 from nvrc_core.representation.hinerv import Hinerv, covering_grid
@@ -24,6 +25,15 @@ def shape_for(profile: Profile | MotionProfile, video: VideoFormat, frames: int,
     if isinstance(profile, MotionProfile):
         return _motion_shape(profile, video, frames, target_bits)
     return _hinerv_shape(profile, video, frames, target_bits)
+
+
+def most_frames(profile: Profile | MotionProfile, video: VideoFormat) -> int:
+    """How many frames of a video are coded at once at most, whatever the rate."""
+    if not isinstance(profile, MotionProfile):
+        return MAX_SEGMENT_FRAMES
+    largest = MotionWaveletShape((0,), profile.channels, profile.blocks)
+    one, two = (largest.parameter_count(frames, video) for frames in (1, 2))
+    return min(MAX_SEGMENT_FRAMES, 1 + (MAX_PARAMETERS - one) // (two - one))
 
 
 def _motion_shape(profile: MotionProfile, video: VideoFormat, frames: int, target_bits: float) -> MotionWaveletShape:

@@ -73,8 +73,7 @@ def test_a_range_beyond_the_end_is_cut_and_one_outside_refused():
         read_clip(source_of([]), ALL_FRAMES)
 
 
-def test_more_frames_than_a_segment_holds(monkeypatch):
-    monkeypatch.setattr("nvrc_core.media.selection.MAX_SEGMENT_FRAMES", 3)
-    assert read_clip(source_of([0, 40, 80])).frame_count == 3
+def test_more_frames_than_are_coded_at_once():
+    assert read_clip(source_of([0, 40, 80]), most=3).frame_count == 3
     with pytest.raises(MediaError, match=r"more frames than the 3 .* --frames"):
-        read_clip(source_of([0, 40, 80, 120]))
+        read_clip(source_of([0, 40, 80, 120], after_last=[AssertionError("read on")]), most=3)

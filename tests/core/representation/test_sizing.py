@@ -7,11 +7,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from nvrc_formats.header import HinervShape, MotionWaveletShape, Shape
+from nvrc_formats.limits import MAX_PARAMETERS, MAX_SEGMENT_FRAMES
 from nvrc_formats.video import VideoFormat
 
 from nvrc_core.presets import PRESETS
 from nvrc_core.representation.motion_wavelet import MotionWavelet
-from nvrc_core.representation.sizing import WIDTH_STEP, shape_for
+from nvrc_core.representation.sizing import WIDTH_STEP, most_frames, shape_for
 
 QCIF = VideoFormat(176, 144)
 PAPER_PROFILES = [name for name in PRESETS if name.startswith("nvrc-")]
@@ -151,3 +152,21 @@ def test_slower_presets_take_no_less_work_to_decode():
     shapes = [shape_of(preset, video, 60, 1e12) for preset in MOTION_PRESETS]
     work = [MotionWavelet(shape, video, 60).mac_per_pixel for shape in shapes]
     assert work == sorted(work)
+
+
+@pytest.mark.parametrize("size", [(16, 16), (352, 288), (1280, 720), (1921, 1081)])
+def test_most_frames_are_as_many_as_a_file_may_hold(size: tuple[int, int]):
+    profile, video = PRESETS["veryslow"].profile, VideoFormat(*size)
+    most = most_frames(profile, video)
+    shape = shape_for(profile, video, most, 1e12)
+    assert shape.parameter_count(most, video) <= MAX_PARAMETERS
+    if most < MAX_SEGMENT_FRAMES:
+        assert shape_for(profile, video, most + 1, 1e12).parameter_count(most + 1, video) > MAX_PARAMETERS
+
+
+def test_pictures_that_are_too_large_for_one_frame():
+    assert most_frames(PRESETS["draft"].profile, VideoFormat(16384, 16384)) <= 0
+
+
+def test_the_papers_network_takes_any_number_of_frames():
+    assert most_frames(PRESETS["nvrc-s1"].profile, VideoFormat(1920, 1080)) == MAX_SEGMENT_FRAMES
