@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from nvrc_core.evaluation.report.text import RDRow
 
 DEFAULT_PRESET, DEFAULT_BPP, DEFAULT_ANCHORS = "medium", (0.03, 0.1, 0.3), ("x265",)
-NO_ANCHORS = "none"
+NONE = "none"
 SPARKLINE_WIDTH = 32
 
 _REPORTS = "Reports"
@@ -39,7 +39,9 @@ def bench(
         str | None,
         typer.Option(metavar="NAME", help="pocket or studio: fixed rates, anchors and choice of clips."),
     ] = None,
-    presets: Annotated[str | None, typer.Option(metavar="NAMES", help="Presets of nvrc: draft,fast (medium).")] = None,
+    presets: Annotated[
+        str | None, typer.Option(metavar="NAMES", help=f"Presets of nvrc: draft,fast; or {NONE} (medium).")
+    ] = None,
     bpp: Annotated[str | None, typer.Option(metavar="X,X,...", help="Rates of nvrc (0.03,0.1,0.3).")] = None,
     weights: Annotated[
         str | None, typer.Option("--lambda", metavar="X,X,...", help="Weights of quality instead of rates.")
@@ -51,7 +53,7 @@ def bench(
         typer.Option(
             metavar="NAMES",
             help="Other encoders, each NAME, NAME:PRESET or NAME:PRESET:TUNE, with @Q/Q/... for its CRFs or QPs: x264, "
-            f"x265, svtav1, vvenc, or a .toml file that describes one; or {NO_ANCHORS} (x265).",
+            f"x265, svtav1, vvenc, or a .toml file that describes one; or {NONE} (x265).",
         ),
     ] = None,
     frames: Frames = ":",
@@ -100,12 +102,12 @@ def bench(
     if chosen:
         paths = choose_clips(chosen, paths)
     config = BenchConfig(
-        presets=_words(presets) or (chosen.presets if chosen else (DEFAULT_PRESET,)),
+        presets=_names(presets, chosen.presets if chosen else (DEFAULT_PRESET,)),
         bpp=_rates(bpp, weights, chosen),
         weights=_numbers("--lambda", weights),
         tune=tune,
         steps=steps,
-        anchors=_anchors(anchors, chosen),
+        anchors=_names(anchors, chosen.anchors if chosen else DEFAULT_ANCHORS),
         frames=FrameRange.parse(frames),
         device=device or (chosen.device if chosen else "auto"),
         threads=threads or (chosen.threads if chosen else None),
@@ -227,7 +229,5 @@ def _rates(bpp: str | None, weights: str | None, suite: "Suite | None") -> tuple
     return suite.bpp if suite else DEFAULT_BPP
 
 
-def _anchors(text: str | None, suite: "Suite | None") -> tuple[str, ...]:
-    if text == NO_ANCHORS:
-        return ()
-    return _words(text) or (suite.anchors if suite else DEFAULT_ANCHORS)
+def _names(text: str | None, usual: tuple[str, ...]) -> tuple[str, ...]:
+    return () if text == NONE else _words(text) or usual

@@ -126,6 +126,17 @@ def test_another_tune_is_another_series(nvrc, clip, tmp_path):
     assert "not of this bench" in nvrc(*command(clip, output, "--bpp", "1", "--anchors", "none")).stderr
 
 
+def test_other_encoders_by_themselves(nvrc, clip, tmp_path):
+    output, page = tmp_path / "results.json", tmp_path / "report.html"
+    outcome = nvrc(*command(clip, output, "--presets", "none", "--html", page))
+    assert outcome.returncode == 0, outcome.stderr
+    assert [point["codec"] for point in json.loads(output.read_text())["points"]] == ["x264"] * 4
+    assert page.exists()
+    nothing = nvrc(*command(clip, tmp_path / "other.json", "--presets", "none", "--anchors", "none"))
+    assert nothing.returncode == 2
+    assert "nothing to compare" in nothing.stderr
+
+
 def test_time_that_is_up_is_no_failure(nvrc, clip, tmp_path):
     output = tmp_path / "results.json"
     outcome = nvrc(*command(clip, output, "--minutes", "0", "--json"))
