@@ -49,7 +49,7 @@ def fit_motion(
     luma, peak = pad_planes(planes)[0], video.pixel_format.peak
 
     def start_in(coding: MotionCoding, weight: float) -> tuple[MotionWavelet, Scheme, WarmStart, float]:
-        """A start with motion searched for a quality weight, at the target's own, which is the last."""
+        """A start from motion searched at a quality weight; and the one it ends with, to meet the rate."""
         representation = MotionWavelet(replace(shape, motion_cell=coding.cell), video, len(luma))
         scheme, intervals = scheme_for(representation), representation.intervals
         motion = search_motion(luma, intervals, coding=coding, quality_weight=weight, peak=peak)
