@@ -13,6 +13,7 @@ from nvrc_core.config import EncodeConfig
 from nvrc_core.devices import Runtime, runtime
 from nvrc_core.evaluation.quality.psnr import PsnrMeter
 from nvrc_core.events import EncodeStarted, EventHandler, FrameProgress, Notice, ignore
+from nvrc_core.fitting.scene_cuts import scene_cuts
 from nvrc_core.kinds import representation_for
 from nvrc_core.media.output import check_output, output_stream, refuse_same_file
 from nvrc_core.media.selection import Clip, read_clip
@@ -93,7 +94,8 @@ def _encode_clip(clip: Clip, config: EncodeConfig, where: Runtime, on_event: Eve
     video, preset = clip.video, config.effective_preset
     pixels = video.pixels * clip.frame_count
     bpp = config.wanted_bpp or TYPICAL_BPP * (config.quality_weight / TYPICAL_QUALITY_WEIGHT) ** RATE_EXPONENT
-    shape = shape_for(preset.profile, video, clip.frame_count, bpp * pixels)
+    cuts = scene_cuts(clip.planes[0], video.pixel_format.peak)
+    shape = shape_for(preset.profile, video, clip.frame_count, bpp * pixels, cuts)
     blank = _segment_header(clip, shape, bytes(HASH_BYTES), bytes(HASH_BYTES))
     overhead = len(_write_file(clip, blank, b"", config, quality_weight=1.0))
     representation = representation_for(shape, video, clip.frame_count)
@@ -175,7 +177,9 @@ def _seconds(clip: Clip) -> float:
 def _write_file(
     clip: Clip, segment: SegmentHeader, payload: bytes, config: EncodeConfig, quality_weight: float
 ) -> bytes:
-    settings = Settings(with_tune(config.preset, config.tune), quality_weight, config.wanted_bpp, config.seed)
+    wanted = config.wanted_bpp
+    target = None if wanted is None else float(wanted)  # the wire tells whole numbers from floats
+    settings = Settings(with_tune(config.preset, config.tune), float(quality_weight), target, config.seed)
     stream = BytesIO()
     writer = ContainerWriter(stream)
     writer.write_header(pack_stream_header(StreamHeader(clip.video, f"nvrc {__version__}", settings)))

@@ -83,7 +83,7 @@ def _fades() -> Iterator[None]:
 
 def _hierarchy() -> AbstractContextManager:
     """Every frame is predicted from the one before it, as far as that goes: all are keys."""
-    return patch.object(sizing, "default_keys", lambda frames, interval: tuple(range(frames)))
+    return patch.object(sizing, "default_keys", lambda frames, *_: tuple(range(frames)))
 
 
 def _warm_start() -> AbstractContextManager:

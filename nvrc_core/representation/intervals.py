@@ -15,12 +15,16 @@ SUBTREE_LEVELS = 3
 KEY_INTERVAL = 48
 
 
-def default_keys(frames: int, interval: int = KEY_INTERVAL) -> tuple[int, ...]:
-    """The first frame, the last, and as many between them that intervals are nearest to `interval` frames and even:
-    a key costs as much in a short interval as in a long one."""
-    last = frames - 1
-    intervals = max(1, round(last / interval))
-    return tuple(sorted({round(index * last / intervals) for index in range(intervals + 1)}))
+def default_keys(frames: int, interval: int = KEY_INTERVAL, cuts: Iterable[int] = ()) -> tuple[int, ...]:
+    """Of each scene the first frame, the last, and as many between them that intervals are nearest to `interval` frames
+    and even: a key costs as much in a short interval as in a long one. `cuts`: frames that begin another scene,
+    ascending."""
+    keys = set()
+    for first, end in pairwise((0, *cuts, frames)):
+        last = end - 1 - first
+        intervals = max(1, round(last / interval))
+        keys |= {first + round(index * last / intervals) for index in range(intervals + 1)}
+    return tuple(sorted(keys))
 
 
 class Intervals:

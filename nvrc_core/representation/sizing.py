@@ -5,7 +5,7 @@ number of frames and the bits that the file may take.
 """
 
 from bisect import bisect_left
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from math import prod
 
 from nvrc_formats.header import HinervShape, MotionWaveletShape, Shape
@@ -20,10 +20,15 @@ from nvrc_core.representation.profile import MotionProfile, Profile
 WIDTH_STEP = 4
 
 
-def shape_for(profile: Profile | MotionProfile, video: VideoFormat, frames: int, target_bits: float) -> Shape:
-    """The largest shape of the profile whose parameters fit `target_bits`, but never below the smallest one."""
+def shape_for(
+    profile: Profile | MotionProfile, video: VideoFormat, frames: int, target_bits: float, cuts: Sequence[int] = ()
+) -> Shape:
+    """The largest shape of the profile whose parameters fit `target_bits`, but never below the smallest one.
+
+    `cuts`: frames that begin another scene, ascending.
+    """
     if isinstance(profile, MotionProfile):
-        return _motion_shape(profile, video, frames, target_bits)
+        return _motion_shape(profile, video, frames, target_bits, cuts)
     return _hinerv_shape(profile, video, frames, target_bits)
 
 
@@ -36,8 +41,10 @@ def most_frames(profile: Profile | MotionProfile, video: VideoFormat) -> int:
     return min(MAX_SEGMENT_FRAMES, 1 + (MAX_PARAMETERS - one) // (two - one))
 
 
-def _motion_shape(profile: MotionProfile, video: VideoFormat, frames: int, target_bits: float) -> MotionWaveletShape:
-    keys = default_keys(frames, profile.key_interval)
+def _motion_shape(
+    profile: MotionProfile, video: VideoFormat, frames: int, target_bits: float, cuts: Sequence[int]
+) -> MotionWaveletShape:
+    keys = default_keys(frames, profile.key_interval, cuts)
 
     def weights(channels: int) -> int:
         specs = MotionWavelet(MotionWaveletShape(keys, channels, profile.blocks), video, frames).specs

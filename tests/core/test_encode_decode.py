@@ -192,6 +192,15 @@ def test_the_other_kind_of_representation_comes_back(encoded: Encoded, tmp_path:
 # -- one seed, one file -----------------------------------------------------------------------------------
 
 
+def test_no_frame_is_predicted_across_a_cut(
+    encoded: Encoded, tmp_path: Path, write_yuv: Callable[..., Path], moving_disc: Callable[..., Planes]
+):
+    scene = moving_disc(5, HEIGHT, WIDTH)
+    source = write_yuv(tmp_path / "cut.yuv", [np.concatenate([plane, 255 - plane]) for plane in scene])
+    encode(str(source), str(tmp_path / "cut.nvrc"), encoded.config)
+    assert header_of(tmp_path / "cut.nvrc").representation.keys == (0, 4, 5, 9)
+
+
 def test_the_seed_decides_the_file(encoded: Encoded, tmp_path: Path):
     for name, seed in (("again", 0), ("other", 1)):
         encode(str(encoded.source), str(tmp_path / name), replace(encoded.config, seed=seed))
@@ -200,11 +209,12 @@ def test_the_seed_decides_the_file(encoded: Encoded, tmp_path: Path):
     assert header_of(tmp_path / "other").symbol_hash != header_of(encoded.file).symbol_hash
 
 
-def test_a_quality_weight_is_kept_and_written(encoded: Encoded, tmp_path: Path):
-    config = replace(encoded.config, target_bpp=None, quality_weight=777.0)
+@pytest.mark.parametrize("weight", [777.5, 300])
+def test_a_quality_weight_is_kept_and_written(encoded: Encoded, tmp_path: Path, weight: float):
+    config = replace(encoded.config, target_bpp=None, quality_weight=weight)
     result = encode(str(encoded.source), str(tmp_path / "a.nvrc"), config)
     told = describe(str(tmp_path / "a.nvrc"))
-    assert result.quality_weight == told["lambda"] == 777.0
+    assert result.quality_weight == told["lambda"] == weight
     assert told["target_bpp"] is None
 
 

@@ -64,6 +64,15 @@ def test_default_keys(frames: int, interval: int):
     assert max(lengths, default=0) - min(lengths, default=0) <= 1
 
 
+@given(st.lists(st.integers(1, 90), min_size=1, max_size=5), st.integers(1, 40))
+def test_scenes_get_the_keys_that_they_would_get_alone(lengths: list[int], interval: int):
+    starts = [sum(lengths[:index]) for index in range(len(lengths))]
+    alone = [
+        start + key for start, length in zip(starts, lengths, strict=True) for key in default_keys(length, interval)
+    ]
+    assert default_keys(sum(lengths), interval, starts[1:]) == tuple(alone)
+
+
 @given(structures())
 def test_rows_are_the_frames_sorted_by_level_and_time(tree: Intervals):
     assert sorted(tree.frame) == list(range(tree.frames))
