@@ -63,8 +63,8 @@ class Clip:
 def read_clip(source: Source, frame_range: FrameRange = ALL_FRAMES, most: int = MAX_SEGMENT_FRAMES) -> Clip:
     """Read the wanted frames, and nothing after the last of them.
 
-    `most`: how many there may be. Raises MediaError where the range selects no frame or too many, and whatever reading
-    the source raises.
+    `most`: how many there may be, below 1 where pictures are too large. Raises MediaError where the range selects no
+    frame or too many, and whatever reading the source raises.
     """
     chosen: list[list[np.ndarray]] = [[], [], []]
     stamps: list[int] = []
@@ -72,9 +72,7 @@ def read_clip(source: Source, frame_range: FrameRange = ALL_FRAMES, most: int = 
     for frame in source:
         if seen >= frame_range.start:
             if len(stamps) >= most:
-                raise MediaError(
-                    f"{source.name} has more frames than the {most} that are coded at once; choose some with --frames"
-                )
+                raise MediaError(f"{source.name} has {_too_much(source.video, most)}")
             stamps.append(frame.pts)
             for stack, plane in zip(chosen, frame.planes, strict=True):
                 stack.append(plane)
@@ -88,6 +86,12 @@ def read_clip(source: Source, frame_range: FrameRange = ALL_FRAMES, most: int = 
         planes.append(np.stack(stack))
         stack.clear()  # a plane's frames are held twice only while that plane is stacked
     return Clip(source.video, planes, _durations(stamps, source.video))
+
+
+def _too_much(video: VideoFormat, most: int) -> str:
+    if most < 1:
+        return f"pictures of {video.width}x{video.height}, which are too large to code"
+    return f"more frames than the {most} that are coded at once; choose some with --frames"
 
 
 def _durations(stamps: list[int], video: VideoFormat) -> tuple[int, ...]:

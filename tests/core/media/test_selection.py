@@ -77,3 +77,9 @@ def test_more_frames_than_are_coded_at_once():
     assert read_clip(source_of([0, 40, 80]), most=3).frame_count == 3
     with pytest.raises(MediaError, match=r"more frames than the 3 .* --frames"):
         read_clip(source_of([0, 40, 80, 120], after_last=[AssertionError("read on")]), most=3)
+
+
+def test_pictures_that_are_too_large():
+    size = f"{VIDEO.width}x{VIDEO.height}"
+    with pytest.raises(MediaError, match=f"pictures of {size}, which are too large"):
+        read_clip(source_of([0], after_last=[AssertionError("read on")]), most=0)
