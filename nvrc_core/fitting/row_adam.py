@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 EPSILON = 1e-12
@@ -88,6 +87,15 @@ class RowAdam:
 
 def _blurred(grid: Tensor) -> Tensor:
     """The mean of each value's neighbourhood in [F, h, w, C], as far as it lies inside."""
-    planes = grid.permute(0, 3, 1, 2)
-    blurred = F.avg_pool2d(planes, NEIGHBOURHOOD, stride=1, padding=NEIGHBOURHOOD // 2, count_include_pad=False)
-    return blurred.permute(0, 2, 3, 1)
+    inside = _window_sums(_window_sums(grid.new_ones(1, *grid.shape[1:3], 1), 1), 2)
+    return _window_sums(_window_sums(grid, 2), 1).div_(inside)
+
+
+def _window_sums(values: Tensor, axis: int) -> Tensor:
+    """Sums over NEIGHBOURHOOD values along an axis. With channels last, whole rows are added: several times as fast as
+    the library's pooling."""
+    size, sums = values.shape[axis], values.clone()
+    for distance in range(1, min(NEIGHBOURHOOD // 2 + 1, size)):
+        sums.narrow(axis, distance, size - distance).add_(values.narrow(axis, 0, size - distance))
+        sums.narrow(axis, 0, size - distance).add_(values.narrow(axis, distance, size - distance))
+    return sums

@@ -55,7 +55,7 @@ def blend(first: Picture, second: Picture, mask: Tensor, position: Tensor) -> Pi
     share = 1 - position.clamp(POSITION_MARGIN, 1 - POSITION_MARGIN).to(mask)
     down, across = _matrices(mask, first[0].shape[-2:])
     weight = torch.sigmoid(down @ ((mask + share.logit().view(-1, 1, 1, 1)) @ across.T))
-    return torch.lerp(second[0], first[0], weight), torch.lerp(second[1], first[1], F.avg_pool2d(weight, 2))
+    return torch.lerp(second[0], first[0], weight), torch.lerp(second[1], first[1], _halved(weight))
 
 
 def fade(picture: Picture, amount: Tensor) -> Picture:
@@ -64,7 +64,13 @@ def fade(picture: Picture, amount: Tensor) -> Picture:
     luma, chroma = picture
     down, across = _matrices(amount, luma.shape[-2:])
     kept = (1 - down @ (amount @ across.T)).clamp(0, 1)
-    return luma * kept, chroma * F.avg_pool2d(kept, 2)
+    return luma * kept, chroma * _halved(kept)
+
+
+def _halved(plane: Tensor) -> Tensor:
+    """Means over 2x2 samples. Slices take a fraction of the time of the library's pooling."""
+    rows = plane[..., ::2, :] + plane[..., 1::2, :]
+    return (rows[..., ::2] + rows[..., 1::2]) / 4
 
 
 class _Places(torch.autograd.Function):
