@@ -209,7 +209,8 @@ def encode_without(ingredient: str, clip: Path, config: EncodeConfig) -> EncodeR
 
 
 def table(excess: Mapping[tuple[str, str, int], tuple[float, float]], clips: list[str], seeds: list[int]) -> str:
-    """Markdown of `excess`, percent on both QUALITIES by (ingredient, clip, seed)."""
+    """Markdown of `excess`, percent on both QUALITIES by (ingredient, clip, seed); infinite where no rate brings the
+    quality back."""
     lines = [f"| without | {' | '.join(clips)} | mean |", "|---" * (len(clips) + 2) + "|"]
     for ingredient in dict.fromkeys(name for name, _, _ in excess):
         cells, means = [], []
@@ -217,11 +218,14 @@ def table(excess: Mapping[tuple[str, str, int], tuple[float, float]], clips: lis
             of_seeds = [excess[ingredient, clip, seed] for seed in seeds]
             mean = tuple(map(fmean, zip(*of_seeds, strict=True)))
             spread = max(values[0] for values in of_seeds) - min(values[0] for values in of_seeds)
-            cells.append(f"{mean[0]:+.1f} / {mean[1]:+.1f} ({spread:.1f})")
+            cells.append(f"{_both(mean)} ({spread:.1f})" if math.isfinite(spread) else _both(mean))
             means.append(mean)
-        both = (f"{fmean(values):+.1f}" for values in zip(*means, strict=True))
-        lines.append(f"| {ingredient} | {' | '.join(cells)} | {' / '.join(both)} |")
+        lines.append(f"| {ingredient} | {' | '.join(cells)} | {_both(tuple(map(fmean, zip(*means, strict=True))))} |")
     return "\n".join(lines)
+
+
+def _both(percent: tuple[float, ...]) -> str:
+    return " / ".join(f"{value:+.1f}" if math.isfinite(value) else "out of reach" for value in percent)
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -92,6 +92,13 @@ def test_table_means_over_seeds_and_clips():
     ]
 
 
+def test_table_tells_what_no_rate_brings_back():
+    excess = {("warm start", "a", seed): (math.inf, 5.0 + seed) for seed in range(2)}
+    assert table(excess, ["a"], [0, 1]).splitlines()[-1] == (
+        "| warm start | out of reach / +5.5 | out of reach / +5.5 |"
+    )
+
+
 def test_the_command_prints_a_row_for_each_ingredient(tiny_preset: str, capsys: pytest.CaptureFixture):
     names = ["curvature in gradients", "bounded moves"]
     options = ["--preset", tiny_preset, "--frames", "2", "--lambdas", "50,200", "--seeds", "0"]
