@@ -152,7 +152,7 @@ def random_symbols(scheme: Scheme, seed: int) -> Symbols:
 
 def _step_index(spec: ParameterSpec) -> int:
     """Steps at which random symbols make a picture, of large contrast, in place of grey."""
-    sizes = {"grid": 0.5, "bias": 0.5, "band": 0.12, "motion": 1.0}
+    sizes = {"grid": 0.5, "bias": 0.5, "band": 0.12, "motion": 1.0, "filter": 0.03}
     size = sizes.get(spec.kind, 0.5 if ".local" in spec.name else spec.init_bound or 0.1)
     return round(8 * math.log2(size))
 
@@ -370,7 +370,7 @@ def corrupt_wavelets(data: bytes) -> dict[str, tuple[bytes, str]]:
         "keys-not-ascending": (parts.with_segment(_set(3, 1, value=[0, 5, 5, last])).file(), "HeaderError"),
         "keys-end-early": (parts.with_segment(_set(3, 1, value=[0, last - 1])).file(), "HeaderError"),
         "keys-end-late": (parts.with_segment(_set(3, 1, value=[0, last + 1])).file(), "HeaderError"),
-        "wavelets-without-blocks": (parts.with_segment(_set(3, value=["mcw3", [0, last], 4])).file(), "HeaderError"),
+        "wavelets-without-blocks": (parts.with_segment(_set(3, value=["mcw4", [0, last], 4])).file(), "HeaderError"),
         "wavelets-odd-cells": (parts.with_segment(_set(3, 4, value=48)).file(), "HeaderError"),
         "wavelets-no-channels": (parts.with_segment(_set(3, 2, value=0)).file(), "HeaderError"),
         "wavelets-beyond-limit": (whole.file(), "LimitError"),

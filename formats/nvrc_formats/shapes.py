@@ -112,11 +112,12 @@ class MotionWaveletShape:
     `motion_cell`: luma samples along each side of a cell of motion, one of MOTION_CELLS.
     """
 
-    KIND: ClassVar[str] = "mcw3"  # first element on the wire
+    KIND: ClassVar[str] = "mcw4"  # first element on the wire
     COARSEST_STRIDE: ClassVar[int] = 16  # luma samples along each side of a cell of the coarsest grids
     VALUES_PER_CELL: ClassVar[int] = 16 * 16 * 3 // 2  # a wavelet transform keeps the number of samples
     MOTION_CELLS: ClassVar[tuple[int, ...]] = (16, 32, 64)
     MOTION_VALUES_PER_CELL: ClassVar[int] = 6
+    FILTER_PAIRS: ClassVar[int] = 12  # weights of the filter of predictions, for each level
 
     keys: tuple[int, ...]
     channels: int
@@ -134,6 +135,11 @@ class MotionWaveletShape:
         check_int("motion_cell", self.motion_cell, self.MOTION_CELLS[0], self.MOTION_CELLS[-1])
         if self.motion_cell not in self.MOTION_CELLS:
             raise HeaderError(f"motion_cell is {self.motion_cell}, not one of {self.MOTION_CELLS}")
+
+    @property
+    def levels(self) -> int:
+        """The number of levels of frames: keys, and one for each time that the longest interval can be halved."""
+        return 1 + max(((after - key - 1).bit_length() for key, after in pairwise(self.keys)), default=0)
 
     def coarsest_size(self, video: VideoFormat) -> tuple[int, int]:
         """[h, w] of the coarsest bands: the picture in cells of 16 by 16 luma samples, rounded up."""
@@ -157,4 +163,5 @@ class MotionWaveletShape:
         grids = frames * (bands + math.prod(self.motion_size(video)) * self.MOTION_VALUES_PER_CELL)
         # The input of 18 planes; blocks of 3x3 depth-wise, expand and project; the head of 6 planes.
         block = (9 + 2 * 2 * self.channels) * self.channels
+        grids += self.levels * self.FILTER_PAIRS
         return grids + 18 * self.channels + self.blocks * block + 9 * 6 * self.channels

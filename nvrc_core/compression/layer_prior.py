@@ -29,7 +29,8 @@ FIELDS = ("step", "mean", "scale")
 # A Gaussian of deviation s in steps of d takes log2(s / d * sqrt(2 pi e)) bits.
 GAUSSIAN_BITS_OFFSET = 0.5 * math.log2(2 * math.pi * math.e)
 SPREAD_OF_ZEROS = 0.05  # where a layer starts at zero: about what it comes to
-BIAS_STEP_OCTAVE = -6  # biases start at zero, so their own spread says nothing
+# Biases start at zero, so their own spread says nothing; the filter of predictions has a say in all pictures.
+FIRST_STEP_OCTAVES = {"bias": -6, "filter": -8}
 AXES = ("tensor", "row", "column")
 
 
@@ -89,8 +90,8 @@ class LayerPrior:
         side = {spec.name: torch.zeros(spec.shape) for spec in self.side_specs}
         for spec in self.specs:
             values = parameters[spec.name]
-            octaves = BIAS_STEP_OCTAVE
-            if spec.kind != "bias":
+            octaves = FIRST_STEP_OCTAVES.get(spec.kind)
+            if octaves is None:
                 spread = float(values.square().mean().sqrt()) or SPREAD_OF_ZEROS
                 octaves = math.log2(spread) + GAUSSIAN_BITS_OFFSET - layer_bits
             index = round(octaves * STEPS_PER_OCTAVE)

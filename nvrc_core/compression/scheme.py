@@ -20,7 +20,7 @@ from nvrc_core.representation.base import ParameterSpec
 from nvrc_core.representation.intervals import Intervals
 from nvrc_core.representation.motion_channels import MOTION
 
-LAYER_KINDS = ("layer", "bias")
+LAYER_KINDS = ("layer", "bias", "filter")
 
 
 @dataclass(frozen=True)

@@ -41,7 +41,7 @@ def choose_motion_coding(planes: Sequence[Tensor], *, quality_weight: float, pea
     @cache
     def loss(coding: MotionCoding) -> float:
         motion = search_motion(luma, intervals, coding=coding, quality_weight=quality_weight, peak=peak)
-        start = warm_start(sample, intervals, motion, quality_weight, peak=peak, coding=coding)
+        start = warm_start(sample, intervals, motion, quality_weight, peak=peak, coding=coding, with_filter=False)
         by_name = estimate_bits(start.symbols, intervals)
         bits = sum(bits * (MOTION_SHARE if name == MOTION else BAND_SHARE) for name, bits in by_name.items())
         return bits / sample[0].numel() + quality_weight * start.squared_error

@@ -33,6 +33,7 @@ from nvrc_core.fitting.training_sets import RowSet, TrainingSets
 from nvrc_core.fitting.warm_start import WarmStart
 from nvrc_core.representation.motion_channels import MOTION
 from nvrc_core.representation.motion_wavelet import MotionWavelet
+from nvrc_core.representation.prediction_filter import FILTER
 
 ADAM_BETAS = (0.7, 0.99)
 # The rate is brought to its target a few times, early, as each time training has to get used to other steps: once more
@@ -90,6 +91,7 @@ class MotionTrainer:
         self._noise = torch.Generator(device=self.device).manual_seed(seed)
 
         parameters = representation.initial_parameters((0.5, 0.5, 0.5), self._draw)
+        parameters[FILTER] = start.filter.cpu()
         side = scheme.initial_motion_side(parameters, start, recipe.layer_bits)
         self._levels = torch.tensor(intervals.level, device=self.device)
         grids = {name: grid.to(self.device) for name, grid in start.values.items()}

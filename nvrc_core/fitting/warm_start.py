@@ -18,11 +18,13 @@ from torch import Tensor
 from nvrc_core.compression.side_information import STEPS_PER_OCTAVE, step_size
 from nvrc_core.evaluation.quality.psnr import YUV_WEIGHTS
 from nvrc_core.fitting.fade_choice import choose_fade
+from nvrc_core.fitting.filter_choice import choose_filter
 from nvrc_core.fitting.motion_coding import FADE_STEP, USUAL, MotionCoding
 from nvrc_core.representation.inherited_motion import with_inherited
 from nvrc_core.representation.intervals import NONE, Intervals
 from nvrc_core.representation.motion_channels import FADE, FLOW0, FLOW1, MASK, MOTION
 from nvrc_core.representation.motion_wavelet import BAND_CHANNELS
+from nvrc_core.representation.prediction_filter import PLACES, filtered
 from nvrc_core.representation.warp import Picture, blend, fade, warp_picture
 from nvrc_core.representation.wavelet import BANDS, analyse, synthesise
 
@@ -48,12 +50,14 @@ CHUNK_PIXELS = 2**21
 class WarmStart:
     """values: real numbers [F, h, w, C] in row order, of the four bands and of "motion", in units of their steps.
     steps: what a symbol is multiplied with, [levels, C] by the same names: bands in samples of [0, 1], motion in luma
-    samples, logits and shares. inherits: whether flow is what differs from inherited flow
+    samples, logits and shares. filter: weights of the filter of predictions, [levels, 12]
+    (`representation/prediction_filter.py`). inherits: whether flow is what differs from inherited flow
     (`representation/inherited_motion.py`). squared_error: the mean over frames and samples in [0, 1], weighted as
     PSNR-YUV is."""
 
     values: dict[str, Tensor]
     steps: dict[str, Tensor]
+    filter: Tensor
     inherits: bool
     squared_error: float
 
@@ -100,15 +104,16 @@ def warm_start(
     peak: int = 255,
     luma_shift: Sequence[int] = NO_SHIFT,
     coding: MotionCoding = USUAL,
+    with_filter: bool = True,
 ) -> WarmStart:
-    """First symbols for one quality weight.
+    """First symbols for one quality weight; and first weights of the filter of predictions, zero without.
 
     `planes`: Y, U, V [T, H, W] of integer samples up to `peak`, any size (see `pad_planes`). `motion` [F, h, w, 6] in
     row order as `motion_search.search_motion` returns it, with the same `coding`: that takes most of the time, and
     serves for quality weights nearby. `luma_shift`: see `first_steps`.
     """
     steps = first_steps(intervals.levels, quality_weight, luma_shift, coding)
-    return _ClosedLoop(planes, intervals, motion, steps, coding, peak).run()
+    return _ClosedLoop(planes, intervals, motion, steps, coding, peak, with_filter).run()
 
 
 def estimate_bits(symbols: Mapping[str, Tensor], intervals: Intervals) -> dict[str, float]:
@@ -159,6 +164,7 @@ class _ClosedLoop:
         steps: dict[str, Tensor],
         coding: MotionCoding,
         peak: int,
+        with_filter: bool,
     ) -> None:
         self.planes, self.intervals, self.steps, self.coding, self.peak = planes, intervals, steps, coding, peak
         device = planes[0].device
@@ -171,6 +177,8 @@ class _ClosedLoop:
         self.values[MOTION] = (motion / step).round() + 0.0  # no negative zeros
         rows = torch.arange(intervals.frames, device=device)
         self.motion = with_inherited(self.values[MOTION] * step, float(coding.inherits), rows, intervals)
+        self.filter = torch.zeros(intervals.levels, len(PLACES), device=device)
+        self.has_filter = [not with_filter] * intervals.levels
         self.decoded: dict[int, Picture] = {}
         self.squared_error = 0.0
         self.chunk = max(1, CHUNK_PIXELS // (height * width * STRIDE**2))
@@ -186,7 +194,8 @@ class _ClosedLoop:
                 for first in range(0, len(rows), self.chunk):
                     self._code(rows[first : first + self.chunk])
             self.decoded = {row_of[high]: self.decoded[row_of[high]]}
-        return WarmStart(self.values, self.steps, self.coding.inherits, self.squared_error / self.intervals.frames)
+        squared_error = self.squared_error / self.intervals.frames
+        return WarmStart(self.values, self.steps, self.filter, self.coding.inherits, squared_error)
 
     def _code(self, rows: list[int]) -> None:
         """Quantises what the prediction of rows of one level misses, and keeps the result as a reference."""
@@ -195,7 +204,7 @@ class _ClosedLoop:
         bands = analyse(luma, chroma)
         predicted = self._predict(rows)
         if predicted is not None:
-            predicted = self._faded(rows, bands, predicted)
+            predicted = self._filtered(level, luma, self._faded(rows, bands, predicted))
             bands = analyse(luma - predicted[0], chroma - predicted[1])
         for name, band in bands.items():
             step = self.steps[name][level].to(band)
@@ -229,6 +238,14 @@ class _ClosedLoop:
         symbols = choose_fade(wanted, analyse(*predicted), steps, self.coding.cell // STRIDE)
         self.values[MOTION][rows, ..., FADE] = symbols.unsqueeze(-1)
         return fade(predicted, (symbols * FADE_STEP).unsqueeze(1))
+
+    def _filtered(self, level: int, wanted: Tensor, predicted: Picture) -> Picture:
+        """A level's weights follow from its first prediction, so that all of its frames have the same."""
+        luma, chroma = predicted
+        if not self.has_filter[level]:
+            self.filter[level] = choose_filter(luma[:1], wanted[:1])
+            self.has_filter[level] = True
+        return filtered(luma, self.filter[level]), chroma
 
     def _references(self, rows: list[int]) -> Picture:
         luma, chroma = zip(*(self.decoded[row] for row in rows), strict=True)

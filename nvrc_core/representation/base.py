@@ -15,7 +15,8 @@ from torch import Tensor
 # "band", "motion": [T, H, W, C], rows in coding order: wavelet bands, coarser first, and motion.
 # "layer": a matrix [rows, ...], coded under the dual-axis prior; local grids count as layers, as in the paper.
 # "bias": a vector, coded with one step, mean and scale.
-Kind = Literal["grid", "band", "motion", "layer", "bias"]
+# "filter": weights of the filter of predictions, coded as a layer.
+Kind = Literal["grid", "band", "motion", "layer", "bias", "filter"]
 
 
 @dataclass(frozen=True)

@@ -2,9 +2,9 @@
 network corrects the picture.
 
 A frame's residual is the inverse wavelet transform of its bands. A key adds the key before it, moved; any other frame
-a blend of its two references, moved (`Intervals`); either fades where it would mislead. What is referred to is this
-linear picture, unclamped and without the network's correction, so that the network has no part in the chain of
-references and can be as large as time allows.
+a blend of its two references, moved (`Intervals`); either fades where it would mislead, and its luma is filtered. What
+is referred to is this linear picture, unclamped and without the network's correction, so that the network has no part
+in the chain of references and can be as large as time allows.
 Samples are x / peak - 0.5: zero is mid-grey.
 """
 
@@ -21,6 +21,7 @@ from nvrc_core.constants import constant
 from nvrc_core.representation.base import ParameterSpec
 from nvrc_core.representation.intervals import NONE, Intervals
 from nvrc_core.representation.motion_channels import FADE, FLOW0, FLOW1, MASK, MOTION, MOTION_CHANNELS
+from nvrc_core.representation.prediction_filter import FILTER, filtered
 from nvrc_core.representation.warp import Picture, blend, fade, warp_picture
 from nvrc_core.representation.wavelet import BANDS, synthesise
 
@@ -35,8 +36,8 @@ GREY = 0.5
 
 # Multiply-accumulates of everything but the network, per luma sample: 1.5 samples of all planes, for each two warps
 # (rows of a separable 4x4 filter, 20, and its weights, 12), the blend (2), the fade (1), and 8 of lifting at 4/3
-# samples a sample.
-SYNTHESIS_MACS = 1.5 * (2 * 32 + 3 + 8 * 4 / 3)
+# samples a sample; and the filter of luma.
+SYNTHESIS_MACS = 1.5 * (2 * 32 + 3 + 8 * 4 / 3) + MotionWaveletShape.FILTER_PAIRS + 1
 
 
 class MotionWavelet:
@@ -50,7 +51,8 @@ class MotionWavelet:
         self.video = video
         self.frames = frames
         self.intervals = Intervals(frames, shape.keys)
-        self.specs = (*self._grid_specs(), *self._network_specs())
+        filter_spec = ParameterSpec(FILTER, (self.intervals.levels, shape.FILTER_PAIRS), "filter", 0.0)
+        self.specs = (*self._grid_specs(), filter_spec, *self._network_specs())
         self.mac_per_pixel = self._mac_per_pixel()
 
     # -- parameters ---------------------------------------------------------------------------------------
@@ -91,7 +93,7 @@ class MotionWavelet:
     def _mac_per_pixel(self) -> float:
         height, width = self.shape.coarsest_size(self.video)
         coded = height * width * self.shape.COARSEST_STRIDE**2 / self.video.pixels
-        network = sum(spec.size for spec in self.specs if spec.kind == "layer") / 4
+        network = sum(spec.size for spec in self._network_specs() if spec.kind == "layer") / 4
         return coded * (network + SYNTHESIS_MACS)
 
     # -- rendering ----------------------------------------------------------------------------------------
@@ -100,7 +102,7 @@ class MotionWavelet:
         """See `Representation`. Each call computes all frames that the wanted ones refer to, and nothing else."""
         wanted = [self.intervals.row_of[frame] for frame in frames.tolist()]
         rows = sorted(set().union(*map(self.intervals.ancestors, wanted)))
-        of_rows = {spec.name: parameters[spec.name][rows] for spec in self._grid_specs()}
+        of_rows = {**parameters, **{spec.name: parameters[spec.name][rows] for spec in self._grid_specs()}}
         once = sorted(set(wanted))
         planes = self._planes(self.features(of_rows, rows, once), parameters)
         return tuple(plane[[once.index(row) for row in wanted]].clamp(0, 1) for plane in planes)
@@ -116,7 +118,8 @@ class MotionWavelet:
         for frame, rows in zip(frames, schedule, strict=True):
             for row in rows:
                 of_row = {spec.name: parameters[spec.name][row : row + 1] for spec in self._grid_specs()}
-                picture, moved = self._picture([row], synthesise(of_row), of_row[MOTION].permute(0, 3, 1, 2), known)
+                motion = of_row[MOTION].permute(0, 3, 1, 2)
+                picture, moved = self._picture([row], synthesise(of_row), motion, parameters[FILTER], known)
                 if uses[row]:
                     known[row] = tuple(planes[0] for planes in picture)
                 for reference in self._references(row):
@@ -168,7 +171,7 @@ class MotionWavelet:
         for batch, *residual, moves in zip(
             batches, luma.split(sizes), chroma.split(sizes), motion.split(sizes), strict=True
         ):
-            picture, moved = self._picture(batch, residual, moves, known)
+            picture, moved = self._picture(batch, residual, moves, parameters[FILTER], known)
             known |= zip(batch, zip(*(planes.unbind() for planes in picture), strict=True), strict=True)
             features.append(_features(picture, moved))
             if wanted is not None:  # the others are many, and large
@@ -183,7 +186,12 @@ class MotionWavelet:
         return keys + [batch for batch in others if batch]
 
     def _picture(
-        self, rows: list[int], residual: Sequence[Tensor], motion: Tensor, known: Mapping[int, Picture]
+        self,
+        rows: list[int],
+        residual: Sequence[Tensor],
+        motion: Tensor,
+        weights: Tensor,
+        known: Mapping[int, Picture],
     ) -> tuple[Picture, list[Picture]]:
         """The linear pictures of one batch, and for other frames than keys their two references, moved."""
         before, after = (
@@ -191,15 +199,16 @@ class MotionWavelet:
         )
         if before[0] == NONE:
             return tuple(residual), []
-        if self.intervals.level[rows[0]] == 0:
+        level = self.intervals.level[rows[0]]
+        if level == 0:
             moved = warp_picture(_stack(known, before), motion[:, FLOW0])
-            return _add(residual, fade(moved, motion[:, FADE])), []
+            return _predicted(residual, moved, motion, weights[level]), []
         flow = torch.cat([motion[:, FLOW0], motion[:, FLOW1]])
         moved = zip(*(plane.chunk(2) for plane in warp_picture(_stack(known, before + after), flow)), strict=True)
         first, second = moved
         position = constant(tuple(self.intervals.position[row] for row in rows), motion)
         predicted = blend(first, second, motion[:, MASK], position)
-        return _add(residual, fade(predicted, motion[:, FADE])), [first, second]
+        return _predicted(residual, predicted, motion, weights[level]), [first, second]
 
     def network(self, features: Tensor, parameters: Mapping[str, Tensor]) -> Tensor:
         """The correction of the linear pictures: [N, 18, h, w] to [N, 6, h, w]. Frame by frame, and with channels last
@@ -234,8 +243,9 @@ class MotionWavelet:
         )
 
 
-def _add(residual: Sequence[Tensor], prediction: Picture) -> Picture:
-    return residual[0] + prediction[0], residual[1] + prediction[1]
+def _predicted(residual: Sequence[Tensor], prediction: Picture, motion: Tensor, weights: Tensor) -> Picture:
+    luma, chroma = fade(prediction, motion[:, FADE])
+    return residual[0] + filtered(luma, weights), residual[1] + chroma
 
 
 def _stack(known: Mapping[int, Picture], rows: list[int]) -> Picture:

@@ -15,6 +15,7 @@ from nvrc_core.representation.inherited_motion import with_inherited
 from nvrc_core.representation.intervals import Intervals
 from nvrc_core.representation.motion_channels import FADE, MOTION
 from nvrc_core.representation.motion_wavelet import MotionWavelet
+from nvrc_core.representation.prediction_filter import FILTER
 from nvrc_core.representation.wavelet import BANDS
 
 HEIGHT, WIDTH = 45, 62
@@ -55,7 +56,7 @@ def rendered(intervals: Intervals, start: WarmStart, cell: int = 16) -> torch.Te
     values = {name: symbols * start.steps[name][levels][:, None, None] for name, symbols in start.symbols.items()}
     rows = range(intervals.frames)
     values[MOTION] = with_inherited(values[MOTION], float(start.inherits), torch.tensor(rows), intervals)
-    return model.features(values, rows)[:, :6]
+    return model.features({**values, FILTER: start.filter}, rows)[:, :6]
 
 
 def error(planes: Planes, intervals: Intervals, start: WarmStart) -> float:
@@ -139,16 +140,17 @@ def test_a_shift_moves_lumas_steps_and_no_others():
 def test_a_still_video_costs_its_first_key():
     intervals, start = started(still(9), (0, 4, 8))
     assert start.symbols[MOTION].abs().max() == 0
-    assert all(start.symbols[name][1:].abs().max() == 0 for name in BANDS)
+    first, others = (sum(int((start.symbols[name][rows] != 0).sum()) for name in BANDS) for rows in ([0], range(1, 9)))
+    assert others < 0.05 * first  # the filter takes noise away, and a value may cross its threshold
     assert estimate_bits(start.symbols, intervals)[MOTION] == pytest.approx(0, abs=0.01)
 
 
 def test_a_moving_video_is_cheaper_with_motion():
-    planes = video(9)
+    planes = video(9, speed=2.5)
     intervals, start = started(planes, (0, 8))
     without = warm_start(planes, intervals, torch.zeros_like(start.symbols[MOTION]), 400.0)
     bits, bits_without = (sum(estimate_bits(of.symbols, intervals).values()) for of in (start, without))
-    assert bits < 0.8 * bits_without
+    assert bits < 0.6 * bits_without
     assert error(planes, intervals, start) < 1.1 * error(planes, intervals, without)
 
 

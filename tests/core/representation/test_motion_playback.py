@@ -52,10 +52,10 @@ def test_every_picture_is_computed_once_and_few_are_kept(monkeypatch: pytest.Mon
     computed, kept = Counter(), []
     picture_of = MotionWavelet._picture
 
-    def watched(self, rows, residual, motion, known):
+    def watched(self, rows, residual, motion, weights, known):
         computed.update(rows)
         kept.append(len(known))
-        return picture_of(self, rows, residual, motion, known)
+        return picture_of(self, rows, residual, motion, weights, known)
 
     monkeypatch.setattr(MotionWavelet, "_picture", watched)
     assert sum(1 for _ in representation.render_each(lively(representation), frames)) == len(frames)

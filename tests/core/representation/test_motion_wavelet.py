@@ -8,6 +8,7 @@ from nvrc_formats.video import VideoFormat
 
 from nvrc_core.representation.intervals import default_keys
 from nvrc_core.representation.motion_wavelet import MotionWavelet
+from nvrc_core.representation.prediction_filter import PLACES
 from nvrc_core.representation.wavelet import BANDS, synthesise
 
 GRIDS = (*BANDS, "motion")
@@ -27,7 +28,7 @@ def model_of(
 def lively(model: MotionWavelet, dtype: torch.dtype = torch.float32) -> Parameters:
     """Parameters that are all of consequence."""
     generator = torch.Generator().manual_seed(1)
-    spread = {"band": 0.1, "motion": 2.0, "layer": 0.2, "bias": 0.2}
+    spread = {"band": 0.1, "motion": 2.0, "layer": 0.2, "bias": 0.2, "filter": 0.03}
     parameters = model.initial_parameters((0.5,) * 3, generator)
     for spec in model.specs:
         noise = torch.randn(spec.shape, generator=generator, dtype=torch.float64)
@@ -44,17 +45,18 @@ def rows_of(model: MotionWavelet, parameters: Parameters, rows: torch.Tensor) ->
 # -- parameters -------------------------------------------------------------------------------------------
 
 
-def test_specs_are_bands_from_coarse_to_fine_motion_and_network():
+def test_specs_are_bands_from_coarse_to_fine_motion_filter_and_network():
     model = model_of()
     shapes = {spec.name: (spec.kind, spec.shape) for spec in model.specs}
-    assert list(shapes.items())[:5] == [
+    assert list(shapes.items())[:6] == [
         ("band16", ("band", (11, 2, 3, 12))),
         ("band8", ("band", (11, 4, 6, 9))),
         ("band4", ("band", (11, 8, 12, 9))),
         ("band2", ("band", (11, 16, 24, 3))),
         ("motion", ("motion", (11, 2, 3, 6))),
+        ("filter", ("filter", (model.intervals.levels, 12))),
     ]
-    assert all(name.startswith("net.") and kind in ("layer", "bias") for name, (kind, _) in list(shapes.items())[5:])
+    assert all(name.startswith("net.") and kind in ("layer", "bias") for name, (kind, _) in list(shapes.items())[6:])
     assert sum(spec.size for spec in model.specs if spec.kind == "band") == FRAMES * 32 * 48 * 3 // 2
     weights = sum(spec.size for spec in model.specs if spec.kind != "bias")
     assert weights == model.shape.parameter_count(FRAMES, model.video)
@@ -101,6 +103,15 @@ def reference(model: MotionWavelet, parameters: Parameters, frame: int) -> list[
     def motion_of(row: int) -> tuple[torch.Tensor, ...]:
         return parameters["motion"][row : row + 1].permute(0, 3, 1, 2).split([2, 2, 1, 1], dim=1)
 
+    def filtered(luma: torch.Tensor, level: int) -> torch.Tensor:
+        kernel = luma.new_zeros(7, 7)
+        kernel[3, 3] = 1
+        for weight, (dy, dx) in zip(parameters["filter"][level], PLACES, strict=True):
+            kernel[3 + dy, 3 + dx] += weight
+            kernel[3 - dy, 3 - dx] += weight
+            kernel[3, 3] -= 2 * weight
+        return F.conv2d(F.pad(luma, (3,) * 4, mode="replicate"), kernel[None, None])
+
     def linear(row: int) -> tuple[list[torch.Tensor], list[torch.Tensor]]:
         """Y and UV, and the differences that the network sees."""
         planes = list(synthesise({name: parameters[name][row : row + 1] for name in BANDS}))
@@ -113,14 +124,16 @@ def reference(model: MotionWavelet, parameters: Parameters, frame: int) -> list[
         shares_kept = kept, F.avg_pool2d(kept, 2)
         if row < len(model.shape.keys):
             before = linear(rows[0])[0]
-            return [planes[i] + shares_kept[i] * moved(before[i], flows[0] / (1, 2)[i]) for i in range(2)], [none]
+            predicted = [shares_kept[i] * moved(before[i], flows[0] / (1, 2)[i]) for i in range(2)]
+            return [planes[0] + filtered(predicted[0], 0), planes[1] + predicted[1]], [none]
         low, high = (model.intervals.frame[row] for row in rows)
         share = torch.tensor((high - model.intervals.frame[row]) / (high - low)).clamp(0.02, 0.98)
         weight = torch.sigmoid(lifted(flows[2] + torch.log(share / (1 - share)), planes[0].shape[-2:]))
         pair = [[moved(linear(rows[k])[0][i], flows[k] / (1, 2)[i]) for i in range(2)] for k in range(2)]
         for i, share_of_first in enumerate((weight, F.avg_pool2d(weight, 2))):
             blended = share_of_first * pair[0][i] + (1 - share_of_first) * pair[1][i]
-            planes[i] = planes[i] + shares_kept[i] * blended
+            faded = shares_kept[i] * blended
+            planes[i] = planes[i] + (faded if i else filtered(faded, model.intervals.level[row]))
         halves = [half(*planes), half(*pair[0]), half(*pair[1])]
         return planes, [halves[1] - halves[0], halves[2] - halves[0]]
 

@@ -1,0 +1,22 @@
+"""First weights of the filter of predictions, by least squares."""
+
+import torch
+from torch import Tensor
+
+from nvrc_core.representation.prediction_filter import PLACES, pairs
+
+RIDGE = 1e-2
+"""Of the mean square of what weights multiply: where predictions say little, weights stay small."""
+
+
+def choose_filter(predicted: Tensor, wanted: Tensor) -> Tensor:
+    """Weights [12] with which predictions are nearest to the pictures that were wanted; both luma [N, 1, H, W]."""
+    products = predicted.new_zeros(len(PLACES), len(PLACES), dtype=torch.float64)
+    targets = predicted.new_zeros(len(PLACES), dtype=torch.float64)
+    for prediction, picture in zip(predicted, wanted, strict=True):
+        inputs = pairs(prediction.unsqueeze(0)).flatten(1)
+        products += inputs @ inputs.T
+        targets += inputs @ (picture - prediction).flatten()
+    mean = products.diagonal().mean().clamp_min(torch.finfo(torch.float64).tiny)
+    ridge = RIDGE * mean * torch.eye(len(PLACES), dtype=torch.float64, device=predicted.device)
+    return torch.linalg.solve(products + ridge, targets).float()

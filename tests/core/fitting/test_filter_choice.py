@@ -1,0 +1,42 @@
+"""First weights of the filter of predictions."""
+
+import pytest
+import torch
+
+from nvrc_core.fitting.filter_choice import choose_filter
+from nvrc_core.representation.prediction_filter import filtered
+
+
+def noise(*shape: int, seed: int = 1) -> torch.Tensor:
+    return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
+
+
+def test_a_filter_is_found_again():
+    weights = 0.05 * noise(12)
+    predicted = 0.1 * noise(2, 1, 32, 48, seed=2)
+    torch.testing.assert_close(choose_filter(predicted, filtered(predicted, weights)), weights, atol=5e-3, rtol=0)
+
+
+def test_noise_is_filtered_out():
+    smooth = torch.sin(torch.arange(64) / 9).expand(1, 1, 48, 64) * torch.cos(torch.arange(48) / 7).view(-1, 1)
+    noisy = smooth + 0.2 * noise(1, 1, 48, 64)
+    cleaned = filtered(noisy, choose_filter(noisy, smooth))
+    assert (cleaned - smooth).square().mean() < 0.2 * (noisy - smooth).square().mean()
+
+
+def test_all_pictures_count():
+    weights, predicted = 0.05 * noise(2, 12), 0.1 * noise(2, 1, 32, 48, seed=2)
+    wanted = torch.cat([filtered(plane[None], of_plane) for plane, of_plane in zip(predicted, weights, strict=True)])
+    torch.testing.assert_close(choose_filter(predicted, wanted), weights.mean(0), atol=0.02, rtol=0)
+
+
+def test_a_good_prediction_is_left_alone():
+    predicted = 0.1 * noise(1, 1, 32, 48)
+    found = choose_filter(predicted, predicted + 1e-4 * noise(1, 1, 32, 48, seed=2))
+    assert found.abs().max() < 1e-3
+
+
+@pytest.mark.parametrize("value", [0.0, 0.4])
+def test_flat_predictions_have_no_filter(value: float):
+    flat = torch.full((1, 1, 16, 16), value)
+    assert choose_filter(flat, flat + 0.1 * noise(1, 1, 16, 16)).abs().max() < 1e-3
