@@ -8,6 +8,9 @@ from nvrc_core.representation.prediction_filter import PLACES, pairs
 RIDGE = 1e-2
 """Of the mean square of what weights multiply: where predictions say little, weights stay small."""
 
+FLAT = 1e-3
+"""Differences of samples in [0, 1] that say nothing: flat predictions differ by rounding, which no weight may blow up."""
+
 
 def choose_filter(predicted: Tensor, wanted: Tensor) -> Tensor:
     """Weights [12] with which predictions are nearest to the pictures that were wanted; both luma [N, 1, H, W]."""
@@ -17,6 +20,6 @@ def choose_filter(predicted: Tensor, wanted: Tensor) -> Tensor:
         inputs = pairs(prediction.unsqueeze(0)).flatten(1)
         products += inputs @ inputs.T
         targets += inputs @ (picture - prediction).flatten()
-    mean = products.diagonal().mean().clamp_min(torch.finfo(torch.float64).tiny)
-    ridge = RIDGE * mean * torch.eye(len(PLACES), dtype=torch.float64, device=predicted.device)
+    least = RIDGE * products.diagonal().mean() + FLAT**2 * wanted.numel()
+    ridge = least * torch.eye(len(PLACES), dtype=torch.float64, device=predicted.device)
     return torch.linalg.solve(products + ridge, targets).float()
