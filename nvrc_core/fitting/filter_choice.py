@@ -9,7 +9,7 @@ RIDGE = 1e-2
 """Of the mean square of what weights multiply: where predictions say little, weights stay small."""
 
 FLAT = 1e-3
-"""Differences of samples in [0, 1] that say nothing: flat predictions differ by rounding, which no weight may blow up."""
+"""Differences of samples in [0, 1] that say nothing: in flat predictions they are rounding, not to be blown up."""
 
 
 def choose_filter(predicted: Tensor, wanted: Tensor) -> Tensor:
