@@ -33,9 +33,10 @@ from nvrc_core.fitting.motion_trainer import MotionTrainer
 from nvrc_core.fitting.row_adam import EPSILON, RowAdam
 from nvrc_core.fitting.warm_start import WarmStart
 from nvrc_core.media.selection import FrameRange
-from nvrc_core.representation import sizing
+from nvrc_core.representation import motion_wavelet, sizing
 from nvrc_core.representation.motion_channels import FADE, MOTION
 from nvrc_core.representation.motion_wavelet import HALF_PLANES, MotionWavelet
+from nvrc_core.representation.prediction_filter import PLACES
 
 WHOLE = "nothing"
 QUALITIES = ("psnr_yuv", "psnr_y")
@@ -78,6 +79,16 @@ def _fades() -> Iterator[None]:
         step(self, rows, {**gradients, MOTION: of_motion}, rate)
 
     with patch.object(warm_start, "choose_fade", none), patch.object(RowAdam, "step", others):
+        yield
+
+
+@contextmanager
+def _filter() -> Iterator[None]:
+    """Predictions as they are; the weights, of no effect, stay zero."""
+    with ExitStack() as stack:
+        for module in (warm_start, motion_wavelet):
+            stack.enter_context(patch.object(module, "filtered", lambda luma, _: luma))
+        stack.enter_context(patch.object(warm_start, "choose_filter", lambda luma, _: luma.new_zeros(len(PLACES))))
         yield
 
 
@@ -156,6 +167,7 @@ INGREDIENTS: dict[str, Callable[[], AbstractContextManager]] = {
     "motion": _motion,
     "choice of how motion is coded": _motion_coding,
     "fades": _fades,
+    "filter of predictions": _filter,
     "hierarchy of references": _hierarchy,
     "warm start": _warm_start,
     "network": _network,

@@ -192,7 +192,7 @@ def test_the_other_kind_of_representation_comes_back(encoded: Encoded, tmp_path:
 # -- one seed, one file -----------------------------------------------------------------------------------
 
 
-def test_no_frame_is_predicted_across_a_cut(
+def test_a_cut_has_keys_on_both_sides(
     encoded: Encoded, tmp_path: Path, write_yuv: Callable[..., Path], moving_disc: Callable[..., Planes]
 ):
     scene = moving_disc(5, HEIGHT, WIDTH)
