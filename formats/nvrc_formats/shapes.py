@@ -112,12 +112,12 @@ class MotionWaveletShape:
     `motion_cell`: luma samples along each side of a cell of motion, one of MOTION_CELLS.
     """
 
-    KIND: ClassVar[str] = "mcw4"  # first element on the wire
+    KIND: ClassVar[str] = "mcw5"  # first element on the wire
     COARSEST_STRIDE: ClassVar[int] = 16  # luma samples along each side of a cell of the coarsest grids
     VALUES_PER_CELL: ClassVar[int] = 16 * 16 * 3 // 2  # a wavelet transform keeps the number of samples
     MOTION_CELLS: ClassVar[tuple[int, ...]] = (16, 32, 64)
     MOTION_VALUES_PER_CELL: ClassVar[int] = 6
-    FILTER_PAIRS: ClassVar[int] = 12  # weights of the filter of predictions, for each level
+    FILTER_WEIGHTS: ClassVar[int] = 18  # weights of the filter of predictions, for each level
 
     keys: tuple[int, ...]
     channels: int
@@ -163,5 +163,5 @@ class MotionWaveletShape:
         grids = frames * (bands + math.prod(self.motion_size(video)) * self.MOTION_VALUES_PER_CELL)
         # The input of 18 planes; blocks of 3x3 depth-wise, expand and project; the head of 6 planes.
         block = (9 + 2 * 2 * self.channels) * self.channels
-        grids += self.levels * self.FILTER_PAIRS
+        grids += self.levels * self.FILTER_WEIGHTS
         return grids + 18 * self.channels + self.blocks * block + 9 * 6 * self.channels

@@ -36,7 +36,7 @@ from nvrc_core.media.selection import FrameRange
 from nvrc_core.representation import motion_wavelet, sizing
 from nvrc_core.representation.motion_channels import FADE, MOTION
 from nvrc_core.representation.motion_wavelet import HALF_PLANES, MotionWavelet
-from nvrc_core.representation.prediction_filter import PLACES
+from nvrc_core.representation.prediction_filter import WEIGHTS
 
 WHOLE = "nothing"
 QUALITIES = ("psnr_yuv", "psnr_y")
@@ -88,7 +88,7 @@ def _filter() -> Iterator[None]:
     with ExitStack() as stack:
         for module in (warm_start, motion_wavelet):
             stack.enter_context(patch.object(module, "filtered", lambda luma, _: luma))
-        stack.enter_context(patch.object(warm_start, "choose_filter", lambda luma, _: luma.new_zeros(len(PLACES))))
+        stack.enter_context(patch.object(warm_start, "choose_filter", lambda luma, _: luma.new_zeros(WEIGHTS)))
         yield
 
 

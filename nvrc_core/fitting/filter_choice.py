@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from nvrc_core.representation.prediction_filter import PLACES, pairs
+from nvrc_core.representation.prediction_filter import WEIGHTS, filter_inputs
 
 RIDGE = 1e-2
 """Of the mean square of what weights multiply: where predictions say little, weights stay small."""
@@ -13,13 +13,13 @@ FLAT = 1e-3
 
 
 def choose_filter(predicted: Tensor, wanted: Tensor) -> Tensor:
-    """Weights [12] with which predictions are nearest to the pictures that were wanted; both luma [N, 1, H, W]."""
-    products = predicted.new_zeros(len(PLACES), len(PLACES), dtype=torch.float64)
-    targets = predicted.new_zeros(len(PLACES), dtype=torch.float64)
+    """Weights [18] with which predictions are nearest to the pictures that were wanted; both luma [N, 1, H, W]."""
+    products = predicted.new_zeros(WEIGHTS, WEIGHTS, dtype=torch.float64)
+    targets = predicted.new_zeros(WEIGHTS, dtype=torch.float64)
     for prediction, picture in zip(predicted, wanted, strict=True):
-        inputs = pairs(prediction.unsqueeze(0)).flatten(1)
+        inputs = filter_inputs(prediction.unsqueeze(0)).flatten(1)
         products += inputs @ inputs.T
         targets += inputs @ (picture - prediction).flatten()
     least = RIDGE * products.diagonal().mean() + FLAT**2 * wanted.numel()
-    ridge = least * torch.eye(len(PLACES), dtype=torch.float64, device=predicted.device)
+    ridge = least * torch.eye(WEIGHTS, dtype=torch.float64, device=predicted.device)
     return torch.linalg.solve(products + ridge, targets).float()

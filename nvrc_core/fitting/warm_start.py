@@ -24,7 +24,7 @@ from nvrc_core.representation.inherited_motion import with_inherited
 from nvrc_core.representation.intervals import NONE, Intervals
 from nvrc_core.representation.motion_channels import FADE, FLOW0, FLOW1, MASK, MOTION
 from nvrc_core.representation.motion_wavelet import BAND_CHANNELS
-from nvrc_core.representation.prediction_filter import PLACES, filtered
+from nvrc_core.representation.prediction_filter import WEIGHTS, filtered
 from nvrc_core.representation.warp import Picture, blend, fade, warp_picture
 from nvrc_core.representation.wavelet import BANDS, analyse, synthesise
 
@@ -50,7 +50,7 @@ CHUNK_PIXELS = 2**21
 class WarmStart:
     """values: real numbers [F, h, w, C] in row order, of the four bands and of "motion", in units of their steps.
     steps: what a symbol is multiplied with, [levels, C] by the same names: bands in samples of [0, 1], motion in luma
-    samples, logits and shares. filter: weights of the filter of predictions, [levels, 12]
+    samples, logits and shares. filter: weights of the filter of predictions, [levels, 18]
     (`representation/prediction_filter.py`). inherits: whether flow is what differs from inherited flow
     (`representation/inherited_motion.py`). squared_error: the mean over frames and samples in [0, 1], weighted as
     PSNR-YUV is."""
@@ -177,7 +177,7 @@ class _ClosedLoop:
         self.values[MOTION] = (motion / step).round() + 0.0  # no negative zeros
         rows = torch.arange(intervals.frames, device=device)
         self.motion = with_inherited(self.values[MOTION] * step, float(coding.inherits), rows, intervals)
-        self.filter = torch.zeros(intervals.levels, len(PLACES), device=device)
+        self.filter = torch.zeros(intervals.levels, WEIGHTS, device=device)
         self.has_filter = [not with_filter] * intervals.levels
         self.decoded: dict[int, Picture] = {}
         self.squared_error = 0.0

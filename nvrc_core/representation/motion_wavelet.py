@@ -37,7 +37,7 @@ GREY = 0.5
 # Multiply-accumulates of everything but the network, per luma sample: 1.5 samples of all planes, for each two warps
 # (rows of a separable 4x4 filter, 20, and its weights, 12), the blend (2), the fade (1), and 8 of lifting at 4/3
 # samples a sample; and the filter of luma.
-SYNTHESIS_MACS = 1.5 * (2 * 32 + 3 + 8 * 4 / 3) + MotionWaveletShape.FILTER_PAIRS + 1
+SYNTHESIS_MACS = 1.5 * (2 * 32 + 3 + 8 * 4 / 3) + MotionWaveletShape.FILTER_WEIGHTS + 1
 
 
 class MotionWavelet:
@@ -51,7 +51,7 @@ class MotionWavelet:
         self.video = video
         self.frames = frames
         self.intervals = Intervals(frames, shape.keys)
-        filter_spec = ParameterSpec(FILTER, (self.intervals.levels, shape.FILTER_PAIRS), "filter", 0.0)
+        filter_spec = ParameterSpec(FILTER, (self.intervals.levels, shape.FILTER_WEIGHTS), "filter", 0.0)
         self.specs = (*self._grid_specs(), filter_spec, *self._network_specs())
         self.mac_per_pixel = self._mac_per_pixel()
 
