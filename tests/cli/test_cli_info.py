@@ -34,7 +34,7 @@ def test_wavelets_as_json(nvrc, tmp_path):
     told = {"kind": "mcw5", "keys": [0, 32, 48], "channels": 16, "blocks": 2, "motion_cell": 32}
     assert segment["representation"] == told
     network = 18 * 16 + 2 * (9 * 16 + 4 * 16 * 16) + 54 * 16
-    assert segment["parameters"] == 49 * (2 * 3 * 384 + 1 * 2 * 6) + 6 * 12 + network  # six levels have filters
+    assert segment["parameters"] == 49 * (2 * 3 * 384 + 1 * 2 * 6) + 6 * 18 + network  # six levels have filters
 
 
 @pytest.mark.parametrize(

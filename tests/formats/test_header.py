@@ -182,9 +182,9 @@ def test_parameter_count_of_wavelets():
     network = 18 * 16 + 2 * (9 * 16 + 2 * 16 * 16 + 2 * 16 * 16) + 6 * 9 * 16
     assert WAVELETS.coarsest_size(VIDEO) == (68, 120)
     assert WAVELETS.motion_size(VIDEO) == (34, 60)
-    # And 12 weights of the filter for each level: keys, and five halvings of 32 frames.
+    # And 18 weights of the filter for each level: keys, and five halvings of 32 frames.
     assert WAVELETS.levels == 6
-    assert WAVELETS.parameter_count(49, VIDEO) == 49 * (68 * 120 * (256 + 128) + 34 * 60 * 6) + 6 * 12 + network
+    assert WAVELETS.parameter_count(49, VIDEO) == 49 * (68 * 120 * (256 + 128) + 34 * 60 * 6) + 6 * 18 + network
     assert WAVELETS.coarsest_size(VideoFormat(1, 17)) == (2, 1)
     assert WAVELETS.motion_size(VideoFormat(1, 33)) == (2, 1)
 
@@ -302,7 +302,7 @@ WAVELET_FAULTS = [
     ((3, 4), 48, "motion_cell is 48, not one of"),
     ((3, 4), None, "motion_cell"),
     ((3,), ["mcw5", [0, 48], 16, 2], "representation"),
-    ((3, 0), "mcw5", "'mcw5', which needs a newer version"),
+    ((3, 0), "mcw6", "'mcw6', which needs a newer version"),
     ((3, 0), "hinerv2", "representation"),
 ]
 

@@ -8,7 +8,7 @@ from nvrc_formats.video import VideoFormat
 
 from nvrc_core.representation.intervals import default_keys
 from nvrc_core.representation.motion_wavelet import MotionWavelet
-from nvrc_core.representation.prediction_filter import PLACES
+from nvrc_core.representation.prediction_filter import NEAR_PLACES, PLACES
 from nvrc_core.representation.wavelet import BANDS, synthesise
 
 GRIDS = (*BANDS, "motion")
@@ -54,7 +54,7 @@ def test_specs_are_bands_from_coarse_to_fine_motion_filter_and_network():
         ("band4", ("band", (11, 8, 12, 9))),
         ("band2", ("band", (11, 16, 24, 3))),
         ("motion", ("motion", (11, 2, 3, 6))),
-        ("filter", ("filter", (model.intervals.levels, 12))),
+        ("filter", ("filter", (model.intervals.levels, 18))),
     ]
     assert all(name.startswith("net.") and kind in ("layer", "bias") for name, (kind, _) in list(shapes.items())[6:])
     assert sum(spec.size for spec in model.specs if spec.kind == "band") == FRAMES * 32 * 48 * 3 // 2
@@ -104,13 +104,16 @@ def reference(model: MotionWavelet, parameters: Parameters, frame: int) -> list[
         return parameters["motion"][row : row + 1].permute(0, 3, 1, 2).split([2, 2, 1, 1], dim=1)
 
     def filtered(luma: torch.Tensor, level: int) -> torch.Tensor:
-        kernel = luma.new_zeros(7, 7)
-        kernel[3, 3] = 1
-        for weight, (dy, dx) in zip(parameters["filter"][level], PLACES, strict=True):
-            kernel[3 + dy, 3 + dx] += weight
-            kernel[3 - dy, 3 - dx] += weight
-            kernel[3, 3] -= 2 * weight
-        return F.conv2d(F.pad(luma, (3,) * 4, mode="replicate"), kernel[None, None])
+        weights = parameters["filter"][level]
+        padded, result = F.pad(luma, (3,) * 4, mode="replicate"), luma
+        for index, (dy, dx) in enumerate((*PLACES, *NEAR_PLACES)):
+            for sign in (-1, 1):
+                kernel = luma.new_zeros(1, 1, 7, 7)
+                kernel[0, 0, 3, 3] -= 1
+                kernel[0, 0, 3 + sign * dy, 3 + sign * dx] += 1
+                difference = F.conv2d(padded, kernel)
+                result = result + weights[index] * (difference if index < 12 else difference.clamp(-0.02, 0.02))
+        return result
 
     def linear(row: int) -> tuple[list[torch.Tensor], list[torch.Tensor]]:
         """Y and UV, and the differences that the network sees."""
