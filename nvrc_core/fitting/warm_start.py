@@ -28,10 +28,11 @@ from nvrc_core.representation.prediction_filter import WEIGHTS, filtered
 from nvrc_core.representation.warp import Picture, blend, fade, warp_picture
 from nvrc_core.representation.wavelet import BANDS, analyse, synthesise
 
-KEY_STEP = 0.8
+LONE_KEY_STEP, FINEST_KEY_STEP = 2.3, 0.8
 LEVEL_STEPS = (1.82, 2.08, 2.34, 2.73, 3.12)
 """Step sizes by level, in units of 1 / sqrt(lambda): the frames that others are predicted from are the finer. One
-step does for all bands of a frame, as the transform is nearly orthonormal."""
+step does for all bands of a frame, as the transform is nearly orthonormal. The steps of keys fall with the root of the
+frames that there are for each: an error counts as often as it is seen, up to where other frames differ anyway."""
 
 NO_SHIFT = (0, 0, 0, 0)
 
@@ -81,11 +82,14 @@ def _pad(plane: Tensor, cell: int) -> Tensor:
 
 
 def first_steps(
-    levels: int, quality_weight: float, luma_shift: Sequence[int] = NO_SHIFT, coding: MotionCoding = USUAL
+    intervals: Intervals, quality_weight: float, luma_shift: Sequence[int] = NO_SHIFT, coding: MotionCoding = USUAL
 ) -> dict[str, Tensor]:
     """Step sizes by name, [levels, C], for a quality weight (lambda on squared errors of samples in [0, 1]): those that
     a step index can name. `luma_shift`: indices by which luma's are larger, by band from the coarsest on."""
-    by_level = [KEY_STEP, *(LEVEL_STEPS[min(level, len(LEVEL_STEPS) - 1)] for level in range(levels - 1))]
+    levels = intervals.levels
+    of_keys = max(FINEST_KEY_STEP, LONE_KEY_STEP / sqrt(intervals.frames / len(intervals.keys)))
+    others = (LEVEL_STEPS[min(level, len(LEVEL_STEPS) - 1)] for level in range(levels - 1))
+    by_level = [of_keys, *(max(of_keys, step) for step in others)]
     octaves = torch.log2(torch.tensor(by_level) / sqrt(quality_weight))
     band_steps = step_size((octaves * STEPS_PER_OCTAVE).round()).unsqueeze(1)
     steps = {name: band_steps.repeat(1, channels) for name, channels in zip(BANDS, BAND_CHANNELS, strict=True)}
@@ -112,7 +116,7 @@ def warm_start(
     row order as `motion_search.search_motion` returns it, with the same `coding`: that takes most of the time, and
     serves for quality weights nearby. `luma_shift`: see `first_steps`.
     """
-    steps = first_steps(intervals.levels, quality_weight, luma_shift, coding)
+    steps = first_steps(intervals, quality_weight, luma_shift, coding)
     return _ClosedLoop(planes, intervals, motion, steps, coding, peak, with_filter).run()
 
 

@@ -118,16 +118,30 @@ def test_a_higher_quality_weight_buys_quality_with_bits():
     assert all(torch.equal(first, motion) for motion in others)
 
 
+LONG = Intervals(257, (0, 256))
+
+
 def test_later_levels_are_coarser_and_steps_follow_the_weight():
-    steps = first_steps(9, 400.0)
+    steps = first_steps(LONG, 400.0)
     assert steps["band16"][0, 0] == pytest.approx(0.04, rel=0.05)  # the nearest that an index can name
     assert torch.equal(steps["band2"][:, 0], steps["band2"][:, 0].sort().values)
-    torch.testing.assert_close(first_steps(9, 1600.0)["band8"] * 2, steps["band8"])
-    assert torch.equal(first_steps(9, 1600.0)[MOTION], steps[MOTION])
+    torch.testing.assert_close(first_steps(LONG, 1600.0)["band8"] * 2, steps["band8"])
+    assert torch.equal(first_steps(LONG, 1600.0)[MOTION], steps[MOTION])
+
+
+@pytest.mark.parametrize("frames", [3, 5, 9, 17, 33, 65])
+def test_keys_are_finer_the_more_frames_follow_from_them(frames: int):
+    fewer, more = (
+        first_steps(Intervals(count, (0, count - 1)), 400.0)["band2"][:, 0] for count in (frames // 2 + 1, frames)
+    )
+    assert fewer[0] >= more[0]
+    assert torch.equal(more, more.sort().values)
+    assert (fewer[0] > more[0]) == (frames <= 17)  # from about eight frames a key on they are as fine as they get
 
 
 def test_a_shift_moves_lumas_steps_and_no_others():
-    steps, shifted = first_steps(3, 400.0), first_steps(3, 400.0, (-8, 0, 8, 16))
+    intervals = Intervals(4, (0, 3))
+    steps, shifted = first_steps(intervals, 400.0), first_steps(intervals, 400.0, (-8, 0, 8, 16))
     for name, factor in zip(BANDS, (0.5, 1, 2, 4), strict=True):
         ratio = shifted[name] / steps[name]
         luma = [0, 3, 4, 5] if name == "band16" else [0, 1, 2]
