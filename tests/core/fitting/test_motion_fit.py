@@ -1,5 +1,6 @@
 """Real fits of wavelets to tiny clips: they learn, hit their rate, one seed gives one result, and nothing diverges."""
 
+import math
 from collections.abc import Callable
 from itertools import pairwise
 
@@ -11,7 +12,9 @@ from nvrc_formats.video import VideoFormat
 
 from nvrc_core.evaluation.quality.psnr import PsnrMeter
 from nvrc_core.events import FitProgress
+from nvrc_core.fitting import motion_fit
 from nvrc_core.fitting.motion_recipe import MotionRecipe
+from nvrc_core.fitting.motion_search import search_motion
 from nvrc_core.fitting.rate_control import QUALITY_WEIGHT_BOUNDS
 from nvrc_core.presets import Preset
 from nvrc_core.representation.intervals import default_keys
@@ -109,6 +112,22 @@ def test_a_fit_tells_how_far_it_is(fit: Fit):
     assert fit.events[-1].remaining_s == 0
     assert fit.events[-1].quality_weight == fit.quality_weight
     assert fit.events[-1].bpp == pytest.approx(fit.bpp, rel=0.1)
+
+
+def test_motion_is_searched_at_the_quality_that_it_leaves(monkeypatch: pytest.MonkeyPatch):
+    """Where the first guess of the quality is so high that motion takes nearly all bits, and what is left of the
+    quality so low that hardly any motion would be worth its bits."""
+    searched: list[float] = []
+
+    def search(*args, quality_weight: float, **options) -> torch.Tensor:
+        searched.append(quality_weight)
+        return search_motion(*args, quality_weight=quality_weight, **options)
+
+    monkeypatch.setattr(motion_fit, "search_motion", search)
+    monkeypatch.setattr(motion_fit, "_typical_weight", lambda bpp: 3e5)
+    fit = Fit(textured(17, 64, 80), steps=10, bpp=0.08)
+    assert abs(math.log2(searched[-1] / fit.events[0].quality_weight)) < 1.5
+    assert len(searched) <= 1 + motion_fit.MOST_SEARCHES
 
 
 def test_one_seed_gives_one_result(moving_disc: MakeClip):
