@@ -27,8 +27,9 @@ from nvrc_core.representation.motion_wavelet import MotionWavelet
 SEARCH_TOLERANCE = 0.03  # of the bits
 MOST_TRIES = 8
 MOST_SEARCHES, NEAR_WEIGHT = 3, 1.0
-"""Motion is searched at most so often; once more where the quality weight that its cost leaves is more than so many
-octaves away from the one that it was searched with: in other cells it can save more than half of a low rate."""
+"""Motion is searched, and its coding chosen, at most so often: again where the quality weight that its cost leaves is at
+least so many octaves away from the one it was searched with. The first search is in the usual cells, of which motion
+alone can take more than all bits."""
 SETTLED = 0.92
 """Of the bits of a warm start, about what is left when its priors have settled (`MotionTrainer`)."""
 TYPICAL_BPP, WEIGHT_EXPONENT = 0.08, 2.0  # of typical clips at TYPICAL_QUALITY_WEIGHT
