@@ -27,8 +27,8 @@ from nvrc_core.representation.motion_wavelet import MotionWavelet
 SEARCH_TOLERANCE = 0.03  # of the bits
 MOST_TRIES = 8
 MOST_SEARCHES, NEAR_WEIGHT = 3, 1.0
-"""Motion is searched, and its coding chosen, at most so often: again where the quality weight that its cost leaves is at
-least so many octaves away from the one it was searched with. The first search is in the usual cells, of which motion
+"""Motion is searched, and its coding chosen, at most so often: again where the quality weight that its cost leaves is
+at least so many octaves away from the one it was searched with. The first search is in the usual cells, of which motion
 alone can take more than all bits."""
 SETTLED = 0.92
 """Of the bits of a warm start, about what is left when its priors have settled (`MotionTrainer`)."""
