@@ -5,6 +5,13 @@ spans the picture, and brought to each plane by bilinear interpolation between c
 
     up(f)(x, y) = interpolation of f at ((x + 0.5) w / W - 0.5, (y + 0.5) h / H - 0.5), clamped to the lattice
 
+Where things move past each other, flow between that of both is that of neither. So flow is *held* where it jumps:
+
+    flow(x, y) = up(f) + hold * (own(f) - up(f)),  hold = clamp((max(|own - up|) - 0.5) / 2.5, 0, 1)
+
+where own(f) is that of the cell that (x, y) lies in, the maximum is over dx and dy, and all is in luma samples. Flow
+that is even or turns slowly is interpolated; across a jump each cell keeps its own.
+
 `warp` shows in sample (x, y) of a plane its value at (x + dx, y + dy), the cubic convolution with a = -0.75
 
     sum over i, j in -1..2 of k(v - i) k(u - j) p[clamp(floor(y + dy) + i), clamp(floor(x + dx) + j)]
@@ -14,6 +21,7 @@ k(t) = (a + 2) |t|^3 - (a + 3) |t|^2 + 1 up to |t| = 1, and a |t|^3 - 5 a |t|^2 
 R. Keys, "Cubic Convolution Interpolation for Digital Image Processing", 1981.
 """
 
+from collections.abc import Callable
 from functools import lru_cache
 
 import torch
@@ -22,9 +30,13 @@ from torch import Tensor
 from torch.autograd.function import FunctionCtx, once_differentiable
 
 from nvrc_core.constants import constant
-from nvrc_core.representation.resampling import interpolation_matrix
+from nvrc_core.representation.resampling import holding_matrix, interpolation_matrix
 
 POSITION_MARGIN = 0.02
+HOLD_FROM, HOLD_OVER = 0.5, 2.5
+"""Luma samples by which a cell's flow differs from interpolated flow: where holding starts, and over how many more it
+grows to all."""
+
 CUBIC, TAPS = -0.75, 4
 SCATTER_UNITS = 2.0**40
 
@@ -35,13 +47,57 @@ Picture = tuple[Tensor, Tensor]
 def warp_picture(picture: Picture, flow: Tensor) -> Picture:
     """Both kinds of planes moved by one flow [N, 2, h, w] (dx, dy) in luma samples."""
     luma, chroma = picture
-    return warp(luma, flow), warp(chroma, flow / 2)
+    return warp(luma, flow), warp(chroma, flow, luma_samples=2)
 
 
-def warp(planes: Tensor, flow: Tensor) -> Tensor:
-    """Planes [N, C, H, W] read at places moved by up(flow); flow [N, 2, h, w]: (dx, dy) in samples of the planes."""
-    places = _Places.apply(flow, planes.shape[-2:])
+def warp(planes: Tensor, flow: Tensor, luma_samples: int = 1) -> Tensor:
+    """Planes [N, C, H, W] read at places moved by flow(f); f [N, 2, h, w]: (dx, dy) in luma samples. `luma_samples`:
+    along a side of a sample of the planes."""
+    places = _Places.apply(flow, planes.shape[-2:], luma_samples)
     return _Read.apply(planes, places) if planes.is_cuda else _read(planes, places)
+
+
+def flow_of_samples(flow: Tensor, size: tuple[int, int]) -> tuple[Tensor, Tensor]:
+    """flow(f) [N, 2, H, W] of f [N, 2, h, w], both in luma samples; and `hold` [N, 1, H, W]."""
+    interpolated = raised(flow, size)
+    apart = held(flow, size).sub_(interpolated)
+    dx, dy = apart.abs().split(1, dim=1)
+    hold = torch.maximum(dx, dy).sub_(HOLD_FROM).div_(HOLD_OVER).clamp_(0, 1)
+    return interpolated.addcmul_(apart, hold), hold
+
+
+def raised(lattice: Tensor, size: tuple[int, int]) -> Tensor:
+    """up(f): [N, C, h, w] to [N, C, H, W]."""
+    return _spread(interpolation_matrix, lattice, size)
+
+
+def held(lattice: Tensor, size: tuple[int, int]) -> Tensor:
+    """own(f): [N, C, h, w] to [N, C, H, W]."""
+    return _spread(holding_matrix, lattice, size)
+
+
+def lowered(of_samples: Tensor, hold: Tensor, coarse: tuple[int, int]) -> Tensor:
+    """The adjoint of f -> flow(f) where `hold` is given: [N, H, W, C] to [N, C, *coarse]; hold [N, H, W, C or 1]."""
+    of_own = of_samples * hold
+    return _gathered(holding_matrix, of_own, coarse) + _gathered(interpolation_matrix, of_samples - of_own, coarse)
+
+
+MatrixOf = Callable[[int, int, Tensor], Tensor]
+
+
+def _spread(matrix_of: MatrixOf, lattice: Tensor, size: tuple[int, int]) -> Tensor:
+    """[N, C, h, w] to [N, C, H, W]."""
+    down, across = (matrix_of(*sides, lattice) for sides in zip(lattice.shape[-2:], size, strict=True))
+    return down @ (lattice @ across.T)
+
+
+def _gathered(matrix_of: MatrixOf, of_samples: Tensor, coarse: tuple[int, int]) -> Tensor:
+    """The adjoint of `_spread`, but from [N, H, W, C], which is brought down by its rows first: what comes interleaved
+    is then small when it is taken apart."""
+    count, height, width, channels = of_samples.shape
+    down, across = (matrix_of(*sides, of_samples) for sides in zip(coarse, (height, width), strict=True))
+    rows = down.T @ of_samples.reshape(count, height, width * channels)
+    return rows.view(count, coarse[0], width, channels).permute(0, 3, 1, 2) @ across
 
 
 def blend(first: Picture, second: Picture, mask: Tensor, position: Tensor) -> Picture:
@@ -53,8 +109,7 @@ def blend(first: Picture, second: Picture, mask: Tensor, position: Tensor) -> Pi
     0.02 from both.
     """
     share = 1 - position.clamp(POSITION_MARGIN, 1 - POSITION_MARGIN).to(mask)
-    down, across = _matrices(mask, first[0].shape[-2:])
-    weight = torch.sigmoid(down @ ((mask + share.logit().view(-1, 1, 1, 1)) @ across.T))
+    weight = torch.sigmoid(raised(mask + share.logit().view(-1, 1, 1, 1), first[0].shape[-2:]))
     return torch.lerp(second[0], first[0], weight), torch.lerp(second[1], first[1], _halved(weight))
 
 
@@ -62,8 +117,7 @@ def fade(picture: Picture, amount: Tensor) -> Picture:
     """clamp(1 - up(amount), 0, 1) * picture on luma, the factor's mean over 2x2 samples on chroma; amount [N, 1, h, w].
     Gradients pass at both bounds."""
     luma, chroma = picture
-    down, across = _matrices(amount, luma.shape[-2:])
-    kept = (1 - down @ (amount @ across.T)).clamp(0, 1)
+    kept = (1 - raised(amount, luma.shape[-2:])).clamp(0, 1)
     return luma * kept, chroma * _halved(kept)
 
 
@@ -75,22 +129,20 @@ def _halved(plane: Tensor) -> Tensor:
 
 class _Places(torch.autograd.Function):
     """The places to read, [N, H, W, 2] as `grid_sample` wants them: the plane spans -1..1. Planar in memory, which
-    makes reading much quicker; the gradient, which comes interleaved, is brought down by the other matrix first."""
+    makes reading much quicker. The gradient takes what is held as given."""
 
     @staticmethod
-    def forward(ctx: FunctionCtx, flow: Tensor, size: tuple[int, int]) -> Tensor:
-        ctx.coarse, ctx.size = flow.shape[-2:], size
-        down, across = _matrices(flow, size)
-        return (down @ ((flow * _units(flow, size)) @ across.T)).add_(_own_places(flow, size)).permute(0, 2, 3, 1)
+    def forward(ctx: FunctionCtx, flow: Tensor, size: tuple[int, int], luma_samples: int) -> Tensor:
+        of_samples, hold = flow_of_samples(flow, size)
+        ctx.coarse, ctx.unit = flow.shape[-2:], _units(flow, size) / luma_samples
+        ctx.save_for_backward(hold)
+        return of_samples.mul_(ctx.unit).add_(_own_places(flow, size)).permute(0, 2, 3, 1)
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: FunctionCtx, gradient: Tensor) -> tuple[Tensor, None]:
-        count, height, width, _ = gradient.shape
-        down, across = _matrices(gradient, ctx.size, ctx.coarse)
-        rows = down.T @ gradient.reshape(count, height, 2 * width)
-        rows = rows.view(count, -1, width, 2).permute(0, 3, 1, 2)
-        return (rows @ across) * _units(gradient, ctx.size), None
+    def backward(ctx: FunctionCtx, gradient: Tensor) -> tuple[Tensor, None, None]:
+        (hold,) = ctx.saved_tensors
+        return lowered(gradient, hold.permute(0, 2, 3, 1), ctx.coarse) * ctx.unit, None, None
 
 
 def _read(planes: Tensor, places: Tensor) -> Tensor:
@@ -149,12 +201,6 @@ def _cubic(t: Tensor) -> Tensor:
 def _units(like: Tensor, size: tuple[int, int]) -> Tensor:
     """A sample along x and y, in `grid_sample`'s units."""
     return constant((2 / size[1], 2 / size[0]), like).view(2, 1, 1)
-
-
-def _matrices(like: Tensor, size: tuple[int, int], coarse: tuple[int, int] | None = None) -> tuple[Tensor, Tensor]:
-    """Interpolation of rows [H, h] and of columns [W, w], from the lattice of `like` unless `coarse` names it."""
-    height, width = coarse or like.shape[-2:]
-    return interpolation_matrix(height, size[0], like), interpolation_matrix(width, size[1], like)
 
 
 def _own_places(like: Tensor, size: tuple[int, int]) -> Tensor:

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+import torch.nn.functional as F
 
 import nvrc_core.fitting.motion_search as motion_search
 from nvrc_core.fitting.block_search import dominant_move, full_search
@@ -10,7 +11,7 @@ from nvrc_core.fitting.motion_descent import SIDE_SHARE, Target, descend, linear
 from nvrc_core.fitting.motion_search import _in_larger_cells, search_motion
 from nvrc_core.representation.inherited_motion import with_inherited
 from nvrc_core.representation.intervals import Intervals, default_keys
-from nvrc_core.representation.warp import blend, warp_picture
+from nvrc_core.representation.warp import blend, flow_of_samples, warp_picture
 
 HEIGHT, WIDTH = 80, 96
 
@@ -60,6 +61,23 @@ def test_a_moving_texture_is_found_in_large_cells(cell: int):
     wanted = torch.tensor([1.75, 0.5, -1.75, -0.5]) * -1  # the middle frame is between its neighbours in time
     found = motion[Intervals(5, (0, 4)).row_of[1], ..., :4]
     assert (found - wanted).abs().median() <= 0.25
+
+
+def test_things_that_move_past_each_other_are_predicted_up_to_where_they_meet():
+    half = HEIGHT, WIDTH // 2
+    before = torch.cat([texture(1, size=half), texture(2, size=half)], dim=1)
+    after = torch.cat([texture(1, 5.0, size=half), texture(2, -5.0, size=half)], dim=1)
+    motion = search_motion(torch.stack([before, after]).round().byte(), Intervals(2, (0, 1)))
+    flow = motion[1:, ..., :2].movedim(-1, 1)
+
+    def error(of_samples: torch.Tensor) -> float:
+        across, down = torch.arange(WIDTH) + 0.5, torch.arange(HEIGHT).unsqueeze(1) + 0.5
+        x, y = (across + of_samples[:, 0]) * 2 / WIDTH - 1, (down + of_samples[:, 1]) * 2 / HEIGHT - 1
+        seen = F.grid_sample(before[None, None], torch.stack([x, y], dim=-1), mode="bicubic", align_corners=False)
+        return float((seen - after)[..., 16:-16].square().mean())
+
+    interpolated = F.interpolate(flow, size=(HEIGHT, WIDTH), mode="bilinear", align_corners=False)
+    assert error(flow_of_samples(flow, (HEIGHT, WIDTH))[0]) < 0.1 * error(interpolated)
 
 
 def test_larger_cells_take_the_motion_of_most_and_no_mean():
