@@ -67,7 +67,7 @@ class _Model:
         delta, size = motion - self.motion, self.slope.shape[-2:]
         move = torch.lerp(raised(delta, size), held(delta, size), self.hold)
         slope = torch.einsum("nabyx,nbyx->nayx", self.curvature, move).add_(self.slope)
-        return lowered(slope.movedim(1, -1), self.hold.movedim(1, -1), motion.shape[-2:])
+        return lowered(slope, slope * self.hold, motion.shape[-2:])
 
     def node_curvature(self) -> Tensor:
         """[N, C, C, h, w]: of moving one node alone."""

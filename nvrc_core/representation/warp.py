@@ -61,9 +61,18 @@ def flow_of_samples(flow: Tensor, size: tuple[int, int]) -> tuple[Tensor, Tensor
     """flow(f) [N, 2, H, W] of f [N, 2, h, w], both in luma samples; and `hold` [N, 1, H, W]."""
     interpolated = raised(flow, size)
     apart = held(flow, size).sub_(interpolated)
-    dx, dy = apart.abs().split(1, dim=1)
-    hold = torch.maximum(dx, dy).sub_(HOLD_FROM).div_(HOLD_OVER).clamp_(0, 1)
+    hold = _hold(_larger(apart))
     return interpolated.addcmul_(apart, hold), hold
+
+
+def _larger(apart: Tensor) -> Tensor:
+    """max(|own - up|), [N, 1, H, W]."""
+    dx, dy = apart.split(1, dim=1)
+    return torch.maximum(dx.abs(), dy.abs())
+
+
+def _hold(larger: Tensor) -> Tensor:
+    return (larger - HOLD_FROM).div_(HOLD_OVER).clamp_(0, 1)
 
 
 def raised(lattice: Tensor, size: tuple[int, int]) -> Tensor:
@@ -76,9 +85,9 @@ def held(lattice: Tensor, size: tuple[int, int]) -> Tensor:
     return _spread(holding_matrix, lattice, size)
 
 
-def lowered(of_samples: Tensor, hold: Tensor, coarse: tuple[int, int]) -> Tensor:
-    """The adjoint of f -> flow(f) where `hold` is given: [N, H, W, C] to [N, C, *coarse]; hold [N, H, W, C or 1]."""
-    of_own = of_samples * hold
+def lowered(of_samples: Tensor, of_own: Tensor, coarse: tuple[int, int]) -> Tensor:
+    """The adjoint of f -> flow(f): [N, C, H, W] to [N, C, *coarse], where own(f) has the part `of_own` and up(f) the
+    rest."""
     return _gathered(holding_matrix, of_own, coarse) + _gathered(interpolation_matrix, of_samples - of_own, coarse)
 
 
@@ -86,18 +95,15 @@ MatrixOf = Callable[[int, int, Tensor], Tensor]
 
 
 def _spread(matrix_of: MatrixOf, lattice: Tensor, size: tuple[int, int]) -> Tensor:
-    """[N, C, h, w] to [N, C, H, W]."""
+    """[N, C, h, w] to [N, C, *size]."""
     down, across = (matrix_of(*sides, lattice) for sides in zip(lattice.shape[-2:], size, strict=True))
     return down @ (lattice @ across.T)
 
 
 def _gathered(matrix_of: MatrixOf, of_samples: Tensor, coarse: tuple[int, int]) -> Tensor:
-    """The adjoint of `_spread`, but from [N, H, W, C], which is brought down by its rows first: what comes interleaved
-    is then small when it is taken apart."""
-    count, height, width, channels = of_samples.shape
-    down, across = (matrix_of(*sides, of_samples) for sides in zip(coarse, (height, width), strict=True))
-    rows = down.T @ of_samples.reshape(count, height, width * channels)
-    return rows.view(count, coarse[0], width, channels).permute(0, 3, 1, 2) @ across
+    """The adjoint of `_spread`."""
+    down, across = (matrix_of(*sides, of_samples) for sides in zip(coarse, of_samples.shape[-2:], strict=True))
+    return (down.T @ of_samples) @ across
 
 
 def blend(first: Picture, second: Picture, mask: Tensor, position: Tensor) -> Picture:
@@ -129,20 +135,38 @@ def _halved(plane: Tensor) -> Tensor:
 
 class _Places(torch.autograd.Function):
     """The places to read, [N, H, W, 2] as `grid_sample` wants them: the plane spans -1..1. Planar in memory, which
-    makes reading much quicker. The gradient takes what is held as given."""
+    makes reading much quicker. What the gradient needs is computed once more, as it is large and quickly made."""
 
     @staticmethod
     def forward(ctx: FunctionCtx, flow: Tensor, size: tuple[int, int], luma_samples: int) -> Tensor:
-        of_samples, hold = flow_of_samples(flow, size)
-        ctx.coarse, ctx.unit = flow.shape[-2:], _units(flow, size) / luma_samples
-        ctx.save_for_backward(hold)
+        ctx.save_for_backward(flow)
+        ctx.unit = _units(flow, size) / luma_samples
+        of_samples, _ = flow_of_samples(flow, size)
         return of_samples.mul_(ctx.unit).add_(_own_places(flow, size)).permute(0, 2, 3, 1)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: FunctionCtx, gradient: Tensor) -> tuple[Tensor, None, None]:
-        (hold,) = ctx.saved_tensors
-        return lowered(gradient, hold.permute(0, 2, 3, 1), ctx.coarse) * ctx.unit, None, None
+        (flow,) = ctx.saved_tensors
+        by_frame = zip(flow.split(1), gradient.permute(0, 3, 1, 2).split(1), strict=True)
+        of_flow = [_gradient_of_flow(one, of_places.contiguous() * ctx.unit) for one, of_places in by_frame]
+        return torch.cat(of_flow), None, None
+
+
+def _gradient_of_flow(flow: Tensor, gradient: Tensor) -> Tensor:
+    """Of f, from that of flow(f)."""
+    size = gradient.shape[-2:]
+    apart = held(flow, size).sub_(raised(flow, size))
+    larger = _larger(apart)
+    of_own = gradient * _hold(larger)
+    # Where flow is held in part, the part follows the larger of the two differences.
+    (dx, dy), (of_x, of_y) = apart.split(1, dim=1), gradient.split(1, dim=1)
+    slope = (of_x * dx).addcmul_(of_y, dy).div_(HOLD_OVER)
+    slope = torch.ops.aten.hardtanh_backward(slope, larger, HOLD_FROM, HOLD_FROM + HOLD_OVER)
+    along_x = slope * (dx.abs() == larger)
+    of_own[:, :1].addcmul_(along_x, dx.sign())
+    of_own[:, 1:].addcmul_(slope.sub_(along_x), dy.sign())
+    return lowered(gradient, of_own, flow.shape[-2:])
 
 
 def _read(planes: Tensor, places: Tensor) -> Tensor:

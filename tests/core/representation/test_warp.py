@@ -1,5 +1,7 @@
 """Motion compensation and blending, against the formulas in float64."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 import torch
@@ -144,7 +146,7 @@ def test_lowering_is_the_adjoint_of_raising_and_holding():
     lattice = torch.randn(2, 2, 2, 3, generator=generator, dtype=torch.float64) * 3
     flow, hold = flow_of_samples(lattice, (32, 48))
     seeds = torch.randn(flow.shape, generator=generator, dtype=torch.float64)
-    low = lowered(seeds.permute(0, 2, 3, 1), hold.permute(0, 2, 3, 1), (2, 3))
+    low = lowered(seeds, seeds * hold, (2, 3))
     assert torch.allclose((seeds * flow).sum(), (low * lattice).sum())
 
 
@@ -176,6 +178,19 @@ def test_the_gradient_of_the_flow_agrees_with_finite_differences():
     planes = torch.randn(1, 1, 8, 8, dtype=torch.float64)
     flow = (torch.randn(1, 2, 1, 2, dtype=torch.float64) * 0.2).requires_grad_()
     assert torch.autograd.gradcheck(lambda flow: warp(planes, flow), flow)
+
+
+def test_the_gradient_knows_that_flow_is_held():
+    """Interpolated, held in part and held, with either difference the larger one."""
+    generator = torch.Generator().manual_seed(8)
+    planes = torch.randn(1, 1, 12, 18, generator=generator, dtype=torch.float64)
+    flow = (torch.randn(1, 2, 2, 3, generator=generator, dtype=torch.float64) * 3).requires_grad_()
+    _, hold = flow_of_samples(flow.detach(), (12, 18))
+    assert (hold == 0).any()
+    assert ((hold > 0) & (hold < 1)).any()
+    assert (hold == 1).any()
+    for luma_samples in (1, 2):
+        assert torch.autograd.gradcheck(partial(warp, planes, luma_samples=luma_samples), flow)
 
 
 def test_whole_numbers_scatter_as_the_library_does():
