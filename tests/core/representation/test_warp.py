@@ -9,7 +9,7 @@ import torch.nn.functional as F
 
 from nvrc_core.representation.warp import blend, fade, flow_of_samples, lowered, scattered, warp, warp_picture
 
-SIZES = pytest.mark.parametrize("size", [(16, 16), (32, 48), (8, 24)])
+SIZES = pytest.mark.parametrize("size", [(16, 16), (32, 48), (8, 24), (20, 32)])
 
 
 def bilinear(lattice: np.ndarray, size: tuple[int, int]) -> np.ndarray:
