@@ -135,18 +135,21 @@ def test_descent_finds_fractions():
     ).abs().max() < 0.1  # the cubic interpolation is not exact
 
 
-def test_the_model_has_the_slope_of_the_error():
+@pytest.mark.parametrize(("jump", "agreement", "tolerance"), [(0.0, 0.999, 0.02), (12.0, 0.98, 0.05)])
+def test_the_model_has_the_slope_of_the_error(jump: float, agreement: float, tolerance: float):
+    """Of even flow; and nearly, where cells keep their own, as the model takes the part that is held as given."""
     before, current, after = (texture(1, 1.5 * time).view(1, 1, HEIGHT, WIDTH) / 255 - 0.5 for time in (0, 1, 2))
     generator = torch.Generator().manual_seed(3)
-    motion = torch.randn(1, 5, HEIGHT // 16, WIDTH // 16, generator=generator)
+    motion = torch.randn(1, 5, HEIGHT // 16, WIDTH // 16, generator=generator) * 0.2
+    motion[:, :4, :, 1::2] += jump
     target = Target(
         current, [before, after], torch.zeros_like(motion), torch.zeros(1, 1, 1, 1), torch.tensor([0.4]), 300.0
     )
     predicted = linearise(motion, target).gradient(motion)
     wanted = motion.clone().requires_grad_()
     error_bits(wanted, target).backward()
-    assert torch.nn.functional.cosine_similarity(predicted.flatten(), wanted.grad.flatten(), dim=0) > 0.999
-    assert predicted.norm() == pytest.approx(float(wanted.grad.norm()), rel=0.02)
+    assert torch.nn.functional.cosine_similarity(predicted.flatten(), wanted.grad.flatten(), dim=0) > agreement
+    assert predicted.norm() == pytest.approx(float(wanted.grad.norm()), rel=tolerance)
 
 
 def test_a_pan_is_found_where_pictures_hardly_overlap():
