@@ -33,7 +33,7 @@ from nvrc_core.fitting.motion_trainer import MotionTrainer
 from nvrc_core.fitting.row_adam import EPSILON, RowAdam
 from nvrc_core.fitting.warm_start import WarmStart
 from nvrc_core.media.selection import FrameRange
-from nvrc_core.representation import motion_wavelet, sizing, warp
+from nvrc_core.representation import motion_wavelet, sizing
 from nvrc_core.representation.motion_channels import FADE, MOTION
 from nvrc_core.representation.motion_wavelet import HALF_PLANES, MotionWavelet
 from nvrc_core.representation.prediction_filter import WEIGHTS
@@ -63,11 +63,6 @@ def _motion() -> Iterator[None]:
 def _motion_coding() -> AbstractContextManager:
     """Motion as it is, in the smallest cells and in half samples, whatever suits the clip."""
     return patch.object(motion_fit, "choose_motion_coding", lambda *_, **__: motion_coding.USUAL)
-
-
-def _holding() -> AbstractContextManager:
-    """Flow is interpolated, also where it jumps."""
-    return patch.object(warp, "HOLD_FROM", math.inf)
 
 
 @contextmanager
@@ -171,7 +166,6 @@ def _bounded_moves() -> AbstractContextManager:
 INGREDIENTS: dict[str, Callable[[], AbstractContextManager]] = {
     "motion": _motion,
     "choice of how motion is coded": _motion_coding,
-    "flow held at jumps": _holding,
     "fades": _fades,
     "filter of predictions": _filter,
     "hierarchy of references": _hierarchy,

@@ -1,11 +1,10 @@
 """Motion refined through the decoder's own prediction: descent on a quadratic model of it, then rounding by the model.
 
-The prediction is an interpolated flow, held where it jumps, two bicubic warps and a blend (`representation/warp.py`),
-all at the full resolution. Around a given motion its error is nearly linear in the motion: e + sum over c of
-g_c up(delta_c), where g_c are the channels' gradients, and up holds where the given motion is held. Squared and
-averaged over cells of 4x4 samples this is a quadratic model that is sixteen times as small as the picture; a few
-linearisations with several cheap steps on each replace many passes through the prediction (S. Baker, I. Matthews,
-"Lucas-Kanade 20 Years On", 2004).
+The prediction is an interpolated flow, two bicubic warps and a blend (`representation/warp.py`), all at the full
+resolution. Around a given motion its error is nearly linear in the motion: e + sum over c of g_c up(delta_c), where g_c
+are the channels' gradients. Squared and averaged over cells of 4x4 samples this is a quadratic model that is sixteen
+times as small as the picture; a few linearisations with several cheap steps on each replace many passes through the
+prediction (S. Baker, I. Matthews, "Lucas-Kanade 20 Years On", 2004).
 
 Everything is in bits: squared errors have a price, and so have differences between neighbours and from what the
 context row lets expect, as they are what motion costs to code.
@@ -17,8 +16,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from nvrc_core.representation.resampling import holding_matrix, interpolation_matrix
-from nvrc_core.representation.warp import POSITION_MARGIN, flow_of_samples, held, lowered, raised
+from nvrc_core.representation.resampling import interpolation_matrix
+from nvrc_core.representation.warp import POSITION_MARGIN
 
 SAMPLES = 4
 """Along a side of the model's cells."""
@@ -55,31 +54,23 @@ class Target:
 @dataclass(frozen=True)
 class _Model:
     """Bits of an error around `motion` [N, C, h, w]: slope . d + d . curvature . d / 2 in each cell of [h', w'].
-    slope [N, C, h', w'], curvature [N, C, C, h', w']; hold [N, C, h', w']: as in `warp.flow_of_samples`."""
+    slope [N, C, h', w'], curvature [N, C, C, h', w']; down [h', h] and across [w', w] interpolate the motion."""
 
     motion: Tensor
     slope: Tensor
     curvature: Tensor
-    hold: Tensor
+    down: Tensor
+    across: Tensor
 
     def gradient(self, motion: Tensor) -> Tensor:
         """[N, C, h, w]."""
-        delta, size = motion - self.motion, self.slope.shape[-2:]
-        move = torch.lerp(raised(delta, size), held(delta, size), self.hold)
+        move = self.down @ ((motion - self.motion) @ self.across.T)
         slope = torch.einsum("nabyx,nbyx->nayx", self.curvature, move).add_(self.slope)
-        return lowered(slope, slope * self.hold, motion.shape[-2:])
+        return self.down.T @ (slope @ self.across)
 
     def node_curvature(self) -> Tensor:
         """[N, C, C, h, w]: of moving one node alone."""
-        (height, width), coarse = self.slope.shape[-2:], self.motion.shape[-2:]
-        own = self.curvature * (self.hold.unsqueeze(1) + self.hold.unsqueeze(2)) / 2
-        down, across, own_down, own_across = (
-            matrix(side, full, own)
-            for matrix in (interpolation_matrix, holding_matrix)
-            for side, full in zip(coarse, (height, width), strict=True)
-        )
-        of_interpolated = down.square().T @ ((self.curvature - own) @ across.square())
-        return of_interpolated + own_down.T @ (own @ own_across)
+        return self.down.square().T @ (self.curvature @ self.across.square())
 
 
 def descend(motion: Tensor, target: Target) -> Tensor:
@@ -118,20 +109,18 @@ def _price_gradient(motion: Tensor, target: Target) -> Tensor:
 def linearise(motion: Tensor, target: Target) -> _Model:
     """The model around a motion."""
     size = target.current.shape[-2:]
-    errors, gradients, holds = [], [], []
+    errors, gradients = [], []
     for plane, flow in zip(target.references, motion[:, : 2 * len(target.references)].split(2, dim=1), strict=True):
-        moved, hold, *gradient = _moved(plane, flow)
+        moved, *gradient = _moved(plane, flow)
         errors.append(moved.sub_(target.current))
         gradients.append(gradient)
-        holds += [F.avg_pool2d(hold, SAMPLES)] * 2
     if len(errors) == 2:
         share = 1 - target.position.clamp(POSITION_MARGIN, 1 - POSITION_MARGIN)
-        weight = torch.sigmoid(raised(motion[:, 4:] + share.logit().view(-1, 1, 1, 1), size))
+        weight = torch.sigmoid(_up(motion[:, 4:] + share.logit().view(-1, 1, 1, 1), size))
         other = 1 - weight
         error = torch.lerp(errors[1], errors[0], weight)
         along = [*(gradient * weight for gradient in gradients[0]), *(gradient * other for gradient in gradients[1])]
         planes = [*along, (errors[0] - errors[1]) * weight * other]
-        holds.append(torch.zeros_like(holds[0]))  # of the mask
     else:
         planes, error = list(gradients[0]), errors[0]
     channels = len(planes)
@@ -147,26 +136,36 @@ def linearise(motion: Tensor, target: Target) -> _Model:
                 curvature[:, 2 * side + i, 2 * side + j] += _cell_sums(along[i] * along[j])[:, 0] * (
                     2 * target.error_price * SIDE_SHARE
                 )
-    return _Model(motion, slope, curvature, torch.cat(holds, dim=1))
+    down, across = _matrices(motion, slope.shape[-2:])
+    return _Model(motion, slope, curvature, down, across)
 
 
-def _moved(plane: Tensor, flow: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """The plane as `warp.warp` moves it, what is held of the flow, and the plane's derivatives along x and y: of the
-    interpolating cubics themselves, as differences of the moved plane say little where detail is finer than a few
-    samples."""
+def _moved(plane: Tensor, flow: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """The plane as `warp.warp` moves it, and its derivatives along x and y: of the interpolating cubics themselves,
+    as differences of the moved plane say little where detail is finer than a few samples."""
     height, width = plane.shape[-2:]
     x = torch.arange(width, dtype=plane.dtype, device=plane.device) + 0.5
     y = torch.arange(height, dtype=plane.dtype, device=plane.device).unsqueeze(1) + 0.5
-    dense, hold = flow_of_samples(flow, (height, width))
+    dense = _up(flow, (height, width))
     places = torch.stack([(dense[:, 0] + x) * (2 / width) - 1, (dense[:, 1] + y) * (2 / height) - 1], dim=1)
     places = places.permute(0, 2, 3, 1).requires_grad_()
     with torch.enable_grad():
         moved = F.grid_sample(plane, places, mode="bicubic", padding_mode="border", align_corners=False)
         (gradient,) = torch.autograd.grad(moved, places, torch.ones_like(moved))
     along_x, along_y = gradient.unsqueeze(1).unbind(dim=-1)
-    return moved.detach(), hold, along_x * (2 / width), along_y * (2 / height)
+    return moved.detach(), along_x * (2 / width), along_y * (2 / height)
 
 
 def _cell_sums(plane: Tensor) -> Tensor:
     """[N, 1, H, W] to [N, 1, H / 4, W / 4]."""
     return F.avg_pool2d(plane, SAMPLES, divisor_override=1)
+
+
+def _up(lattice: Tensor, size: tuple[int, int]) -> Tensor:
+    down, across = _matrices(lattice, size)
+    return down @ (lattice @ across.T)
+
+
+def _matrices(lattice: Tensor, size: tuple[int, int]) -> tuple[Tensor, Tensor]:
+    height, width = lattice.shape[-2:]
+    return interpolation_matrix(height, size[0], lattice), interpolation_matrix(width, size[1], lattice)

@@ -51,19 +51,6 @@ def _interpolation_matrix(length_in: int, length_out: int, dtype: torch.dtype, d
     return matrix.to(device, dtype)
 
 
-def holding_matrix(length_in: int, length_out: int, like: Tensor) -> Tensor:
-    """As `interpolation_matrix`, but each row has the weight 1 at the cell that it lies in, and no other."""
-    return _holding_matrix(length_in, length_out, like.dtype, like.device)
-
-
-@lru_cache(maxsize=64)
-def _holding_matrix(length_in: int, length_out: int, dtype: torch.dtype, device: torch.device) -> Tensor:
-    rows = torch.arange(length_out)
-    matrix = torch.zeros(length_out, length_in, dtype=dtype)
-    matrix[rows, (2 * rows + 1) * length_in // (2 * length_out)] = 1
-    return matrix.to(device)
-
-
 def time_positions(frames: Tensor, total: int, length: int) -> tuple[Tensor, Tensor, Tensor]:
     """Where the indices `frames` of `total` lie among `length` rows: (row, next row, fraction towards the next)."""
     position = ((frames.to(torch.float64) + 0.5) * (length / total) - 0.5).clamp(0, length - 1)

@@ -5,13 +5,6 @@ spans the picture, and brought to each plane by bilinear interpolation between c
 
     up(f)(x, y) = interpolation of f at ((x + 0.5) w / W - 0.5, (y + 0.5) h / H - 0.5), clamped to the lattice
 
-Where things move past each other, flow between that of both is that of neither. So flow is *held* where it jumps:
-
-    flow(x, y) = up(f) + hold * (own(f) - up(f)),  hold = clamp((max(|own - up|) - 0.5) / 2.5, 0, 1)
-
-where own(f) is that of the cell that (x, y) lies in, the maximum is over dx and dy, and all is in luma samples. Flow
-that is even or turns slowly is interpolated; across a jump each cell keeps its own.
-
 `warp` shows in sample (x, y) of a plane its value at (x + dx, y + dy), the cubic convolution with a = -0.75
 
     sum over i, j in -1..2 of k(v - i) k(u - j) p[clamp(floor(y + dy) + i), clamp(floor(x + dx) + j)]
@@ -21,7 +14,6 @@ k(t) = (a + 2) |t|^3 - (a + 3) |t|^2 + 1 up to |t| = 1, and a |t|^3 - 5 a |t|^2 
 R. Keys, "Cubic Convolution Interpolation for Digital Image Processing", 1981.
 """
 
-from collections.abc import Callable
 from functools import lru_cache
 
 import torch
@@ -30,13 +22,9 @@ from torch import Tensor
 from torch.autograd.function import FunctionCtx, once_differentiable
 
 from nvrc_core.constants import constant
-from nvrc_core.representation.resampling import holding_matrix, interpolation_matrix
+from nvrc_core.representation.resampling import interpolation_matrix
 
 POSITION_MARGIN = 0.02
-HOLD_FROM, HOLD_OVER = 0.5, 2.5
-"""Luma samples by which a cell's flow differs from interpolated flow: where holding starts, and over how many more it
-grows to all."""
-
 CUBIC, TAPS = -0.75, 4
 SCATTER_UNITS = 2.0**40
 
@@ -47,63 +35,13 @@ Picture = tuple[Tensor, Tensor]
 def warp_picture(picture: Picture, flow: Tensor) -> Picture:
     """Both kinds of planes moved by one flow [N, 2, h, w] (dx, dy) in luma samples."""
     luma, chroma = picture
-    return warp(luma, flow), warp(chroma, flow, luma_samples=2)
+    return warp(luma, flow), warp(chroma, flow / 2)
 
 
-def warp(planes: Tensor, flow: Tensor, luma_samples: int = 1) -> Tensor:
-    """Planes [N, C, H, W] read at places moved by flow(f); f [N, 2, h, w]: (dx, dy) in luma samples. `luma_samples`:
-    along a side of a sample of the planes."""
-    places = _Places.apply(flow, planes.shape[-2:], luma_samples)
+def warp(planes: Tensor, flow: Tensor) -> Tensor:
+    """Planes [N, C, H, W] read at places moved by up(flow); flow [N, 2, h, w]: (dx, dy) in samples of the planes."""
+    places = _Places.apply(flow, planes.shape[-2:])
     return _Read.apply(planes, places) if planes.is_cuda else _read(planes, places)
-
-
-def flow_of_samples(flow: Tensor, size: tuple[int, int]) -> tuple[Tensor, Tensor]:
-    """flow(f) [N, 2, H, W] of f [N, 2, h, w], both in luma samples; and `hold` [N, 1, H, W]."""
-    interpolated = raised(flow, size)
-    apart = held(flow, size).sub_(interpolated)
-    hold = _hold(_larger(apart))
-    return interpolated.addcmul_(apart, hold), hold
-
-
-def _larger(apart: Tensor) -> Tensor:
-    """max(|own - up|), [N, 1, H, W]."""
-    dx, dy = apart.split(1, dim=1)
-    return torch.maximum(dx.abs(), dy.abs())
-
-
-def _hold(larger: Tensor) -> Tensor:
-    return (larger - HOLD_FROM).div_(HOLD_OVER).clamp_(0, 1)
-
-
-def raised(lattice: Tensor, size: tuple[int, int]) -> Tensor:
-    """up(f): [N, C, h, w] to [N, C, H, W]."""
-    return _spread(interpolation_matrix, lattice, size)
-
-
-def held(lattice: Tensor, size: tuple[int, int]) -> Tensor:
-    """own(f): [N, C, h, w] to [N, C, H, W]."""
-    return _spread(holding_matrix, lattice, size)
-
-
-def lowered(of_samples: Tensor, of_own: Tensor, coarse: tuple[int, int]) -> Tensor:
-    """The adjoint of f -> flow(f): [N, C, H, W] to [N, C, *coarse], where own(f) has the part `of_own` and up(f) the
-    rest."""
-    return _gathered(holding_matrix, of_own, coarse) + _gathered(interpolation_matrix, of_samples - of_own, coarse)
-
-
-MatrixOf = Callable[[int, int, Tensor], Tensor]
-
-
-def _spread(matrix_of: MatrixOf, lattice: Tensor, size: tuple[int, int]) -> Tensor:
-    """[N, C, h, w] to [N, C, *size]."""
-    down, across = (matrix_of(*sides, lattice) for sides in zip(lattice.shape[-2:], size, strict=True))
-    return down @ (lattice @ across.T)
-
-
-def _gathered(matrix_of: MatrixOf, of_samples: Tensor, coarse: tuple[int, int]) -> Tensor:
-    """The adjoint of `_spread`."""
-    down, across = (matrix_of(*sides, of_samples) for sides in zip(coarse, of_samples.shape[-2:], strict=True))
-    return (down.T @ of_samples) @ across
 
 
 def blend(first: Picture, second: Picture, mask: Tensor, position: Tensor) -> Picture:
@@ -115,7 +53,8 @@ def blend(first: Picture, second: Picture, mask: Tensor, position: Tensor) -> Pi
     0.02 from both.
     """
     share = 1 - position.clamp(POSITION_MARGIN, 1 - POSITION_MARGIN).to(mask)
-    weight = torch.sigmoid(raised(mask + share.logit().view(-1, 1, 1, 1), first[0].shape[-2:]))
+    down, across = _matrices(mask, first[0].shape[-2:])
+    weight = torch.sigmoid(down @ ((mask + share.logit().view(-1, 1, 1, 1)) @ across.T))
     return torch.lerp(second[0], first[0], weight), torch.lerp(second[1], first[1], _halved(weight))
 
 
@@ -123,7 +62,8 @@ def fade(picture: Picture, amount: Tensor) -> Picture:
     """clamp(1 - up(amount), 0, 1) * picture on luma, the factor's mean over 2x2 samples on chroma; amount [N, 1, h, w].
     Gradients pass at both bounds."""
     luma, chroma = picture
-    kept = (1 - raised(amount, luma.shape[-2:])).clamp(0, 1)
+    down, across = _matrices(amount, luma.shape[-2:])
+    kept = (1 - down @ (amount @ across.T)).clamp(0, 1)
     return luma * kept, chroma * _halved(kept)
 
 
@@ -135,38 +75,22 @@ def _halved(plane: Tensor) -> Tensor:
 
 class _Places(torch.autograd.Function):
     """The places to read, [N, H, W, 2] as `grid_sample` wants them: the plane spans -1..1. Planar in memory, which
-    makes reading much quicker. What the gradient needs is computed once more, as it is large and quickly made."""
+    makes reading much quicker; the gradient, which comes interleaved, is brought down by the other matrix first."""
 
     @staticmethod
-    def forward(ctx: FunctionCtx, flow: Tensor, size: tuple[int, int], luma_samples: int) -> Tensor:
-        ctx.save_for_backward(flow)
-        ctx.unit = _units(flow, size) / luma_samples
-        of_samples, _ = flow_of_samples(flow, size)
-        return of_samples.mul_(ctx.unit).add_(_own_places(flow, size)).permute(0, 2, 3, 1)
+    def forward(ctx: FunctionCtx, flow: Tensor, size: tuple[int, int]) -> Tensor:
+        ctx.coarse, ctx.size = flow.shape[-2:], size
+        down, across = _matrices(flow, size)
+        return (down @ ((flow * _units(flow, size)) @ across.T)).add_(_own_places(flow, size)).permute(0, 2, 3, 1)
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: FunctionCtx, gradient: Tensor) -> tuple[Tensor, None, None]:
-        (flow,) = ctx.saved_tensors
-        by_frame = zip(flow.split(1), gradient.permute(0, 3, 1, 2).split(1), strict=True)
-        of_flow = [_gradient_of_flow(one, of_places.contiguous() * ctx.unit) for one, of_places in by_frame]
-        return torch.cat(of_flow), None, None
-
-
-def _gradient_of_flow(flow: Tensor, gradient: Tensor) -> Tensor:
-    """Of f, from that of flow(f)."""
-    size = gradient.shape[-2:]
-    apart = held(flow, size).sub_(raised(flow, size))
-    larger = _larger(apart)
-    of_own = gradient * _hold(larger)
-    # Where flow is held in part, the part follows the larger of the two differences.
-    (dx, dy), (of_x, of_y) = apart.split(1, dim=1), gradient.split(1, dim=1)
-    slope = (of_x * dx).addcmul_(of_y, dy).div_(HOLD_OVER)
-    slope = torch.ops.aten.hardtanh_backward(slope, larger, HOLD_FROM, HOLD_FROM + HOLD_OVER)
-    along_x = slope * (dx.abs() == larger)
-    of_own[:, :1].addcmul_(along_x, dx.sign())
-    of_own[:, 1:].addcmul_(slope.sub_(along_x), dy.sign())
-    return lowered(gradient, of_own, flow.shape[-2:])
+    def backward(ctx: FunctionCtx, gradient: Tensor) -> tuple[Tensor, None]:
+        count, height, width, _ = gradient.shape
+        down, across = _matrices(gradient, ctx.size, ctx.coarse)
+        rows = down.T @ gradient.reshape(count, height, 2 * width)
+        rows = rows.view(count, -1, width, 2).permute(0, 3, 1, 2)
+        return (rows @ across) * _units(gradient, ctx.size), None
 
 
 def _read(planes: Tensor, places: Tensor) -> Tensor:
@@ -225,6 +149,12 @@ def _cubic(t: Tensor) -> Tensor:
 def _units(like: Tensor, size: tuple[int, int]) -> Tensor:
     """A sample along x and y, in `grid_sample`'s units."""
     return constant((2 / size[1], 2 / size[0]), like).view(2, 1, 1)
+
+
+def _matrices(like: Tensor, size: tuple[int, int], coarse: tuple[int, int] | None = None) -> tuple[Tensor, Tensor]:
+    """Interpolation of rows [H, h] and of columns [W, w], from the lattice of `like` unless `coarse` names it."""
+    height, width = coarse or like.shape[-2:]
+    return interpolation_matrix(height, size[0], like), interpolation_matrix(width, size[1], like)
 
 
 def _own_places(like: Tensor, size: tuple[int, int]) -> Tensor:

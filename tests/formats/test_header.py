@@ -148,7 +148,7 @@ def test_wavelet_segment_golden():
     assert pack_segment(WAVELET_SEGMENT, b"coded") == bytes.fromhex(
         "2700"  # 39 bytes of header
         "96 cd0258 31 90"  # six fields: from frame 600 on 49 frames, all of the same duration
-        "95 a4 6d637736"  # "mcw6"
+        "95 a4 6d637735"  # "mcw5"
         "93 00 20 30 10 02 20"  # three keys, 16 channels, 2 blocks, motion in cells of 32 samples
         "c408 73796d626f6c7321  c408 7069637475726573"  # the hashes
         "636f646564"  # the coded symbols
@@ -301,8 +301,8 @@ WAVELET_FAULTS = [
     ((3, 4), 8, "motion_cell"),
     ((3, 4), 48, "motion_cell is 48, not one of"),
     ((3, 4), None, "motion_cell"),
-    ((3,), ["mcw6", [0, 48], 16, 2], "representation"),
-    ((3, 0), "mcw7", "'mcw7', which needs a newer version"),
+    ((3,), ["mcw5", [0, 48], 16, 2], "representation"),
+    ((3, 0), "mcw6", "'mcw6', which needs a newer version"),
     ((3, 0), "hinerv2", "representation"),
 ]
 

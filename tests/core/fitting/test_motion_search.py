@@ -2,7 +2,6 @@
 
 import pytest
 import torch
-import torch.nn.functional as F
 
 import nvrc_core.fitting.motion_search as motion_search
 from nvrc_core.fitting.block_search import dominant_move, full_search
@@ -11,7 +10,7 @@ from nvrc_core.fitting.motion_descent import SIDE_SHARE, Target, descend, linear
 from nvrc_core.fitting.motion_search import _in_larger_cells, search_motion
 from nvrc_core.representation.inherited_motion import with_inherited
 from nvrc_core.representation.intervals import Intervals, default_keys
-from nvrc_core.representation.warp import blend, flow_of_samples, warp_picture
+from nvrc_core.representation.warp import blend, warp_picture
 
 HEIGHT, WIDTH = 80, 96
 
@@ -61,23 +60,6 @@ def test_a_moving_texture_is_found_in_large_cells(cell: int):
     wanted = torch.tensor([1.75, 0.5, -1.75, -0.5]) * -1  # the middle frame is between its neighbours in time
     found = motion[Intervals(5, (0, 4)).row_of[1], ..., :4]
     assert (found - wanted).abs().median() <= 0.25
-
-
-def test_things_that_move_past_each_other_are_predicted_up_to_where_they_meet():
-    half = HEIGHT, WIDTH // 2
-    before = torch.cat([texture(1, size=half), texture(2, size=half)], dim=1)
-    after = torch.cat([texture(1, 5.0, size=half), texture(2, -5.0, size=half)], dim=1)
-    motion = search_motion(torch.stack([before, after]).round().byte(), Intervals(2, (0, 1)))
-    flow = motion[1:, ..., :2].movedim(-1, 1)
-
-    def error(of_samples: torch.Tensor) -> float:
-        across, down = torch.arange(WIDTH) + 0.5, torch.arange(HEIGHT).unsqueeze(1) + 0.5
-        x, y = (across + of_samples[:, 0]) * 2 / WIDTH - 1, (down + of_samples[:, 1]) * 2 / HEIGHT - 1
-        seen = F.grid_sample(before[None, None], torch.stack([x, y], dim=-1), mode="bicubic", align_corners=False)
-        return float((seen - after)[..., 16:-16].square().mean())
-
-    interpolated = F.interpolate(flow, size=(HEIGHT, WIDTH), mode="bilinear", align_corners=False)
-    assert error(flow_of_samples(flow, (HEIGHT, WIDTH))[0]) < 0.1 * error(interpolated)
 
 
 def test_larger_cells_take_the_motion_of_most_and_no_mean():
@@ -135,21 +117,18 @@ def test_descent_finds_fractions():
     ).abs().max() < 0.1  # the cubic interpolation is not exact
 
 
-@pytest.mark.parametrize(("jump", "agreement", "tolerance"), [(0.0, 0.999, 0.02), (12.0, 0.98, 0.05)])
-def test_the_model_has_the_slope_of_the_error(jump: float, agreement: float, tolerance: float):
-    """Of even flow; and nearly, where cells keep their own, as the model takes the part that is held as given."""
+def test_the_model_has_the_slope_of_the_error():
     before, current, after = (texture(1, 1.5 * time).view(1, 1, HEIGHT, WIDTH) / 255 - 0.5 for time in (0, 1, 2))
     generator = torch.Generator().manual_seed(3)
-    motion = torch.randn(1, 5, HEIGHT // 16, WIDTH // 16, generator=generator) * 0.2
-    motion[:, :4, :, 1::2] += jump
+    motion = torch.randn(1, 5, HEIGHT // 16, WIDTH // 16, generator=generator)
     target = Target(
         current, [before, after], torch.zeros_like(motion), torch.zeros(1, 1, 1, 1), torch.tensor([0.4]), 300.0
     )
     predicted = linearise(motion, target).gradient(motion)
     wanted = motion.clone().requires_grad_()
     error_bits(wanted, target).backward()
-    assert torch.nn.functional.cosine_similarity(predicted.flatten(), wanted.grad.flatten(), dim=0) > agreement
-    assert predicted.norm() == pytest.approx(float(wanted.grad.norm()), rel=tolerance)
+    assert torch.nn.functional.cosine_similarity(predicted.flatten(), wanted.grad.flatten(), dim=0) > 0.999
+    assert predicted.norm() == pytest.approx(float(wanted.grad.norm()), rel=0.02)
 
 
 def test_a_pan_is_found_where_pictures_hardly_overlap():

@@ -89,12 +89,10 @@ def lifted(lattice: torch.Tensor, size: torch.Size) -> torch.Tensor:
     return F.interpolate(lattice, size=size, mode="bilinear", align_corners=False)
 
 
-def moved(planes: torch.Tensor, flow: torch.Tensor, luma_samples: int) -> torch.Tensor:
+def moved(planes: torch.Tensor, flow: torch.Tensor) -> torch.Tensor:
     height, width = planes.shape[-2:]
     ys, xs = torch.meshgrid(torch.arange(height).to(planes), torch.arange(width).to(planes), indexing="ij")
-    interpolated, own = lifted(flow, (height, width)), F.interpolate(flow, size=(height, width), mode="nearest-exact")
-    hold = (((own - interpolated).abs().amax(dim=1) - 0.5) / 2.5).clamp(0, 1)
-    dx, dy = torch.lerp(interpolated, own, hold)[0] / luma_samples
+    dx, dy = lifted(flow, planes.shape[-2:])[0]
     places = torch.stack([(xs + dx + 0.5) * 2 / width - 1, (ys + dy + 0.5) * 2 / height - 1], dim=-1)
     return F.grid_sample(planes, places[None], mode="bicubic", padding_mode="border", align_corners=False)
 
@@ -129,12 +127,12 @@ def reference(model: MotionWavelet, parameters: Parameters, frame: int) -> list[
         shares_kept = kept, F.avg_pool2d(kept, 2)
         if row < len(model.shape.keys):
             before = linear(rows[0])[0]
-            predicted = [shares_kept[i] * moved(before[i], flows[0], i + 1) for i in range(2)]
+            predicted = [shares_kept[i] * moved(before[i], flows[0] / (1, 2)[i]) for i in range(2)]
             return [planes[0] + filtered(predicted[0], 0), planes[1] + predicted[1]], [none]
         low, high = (model.intervals.frame[row] for row in rows)
         share = torch.tensor((high - model.intervals.frame[row]) / (high - low)).clamp(0.02, 0.98)
         weight = torch.sigmoid(lifted(flows[2] + torch.log(share / (1 - share)), planes[0].shape[-2:]))
-        pair = [[moved(linear(rows[k])[0][i], flows[k], i + 1) for i in range(2)] for k in range(2)]
+        pair = [[moved(linear(rows[k])[0][i], flows[k] / (1, 2)[i]) for i in range(2)] for k in range(2)]
         for i, share_of_first in enumerate((weight, F.avg_pool2d(weight, 2))):
             blended = share_of_first * pair[0][i] + (1 - share_of_first) * pair[1][i]
             faded = shares_kept[i] * blended
