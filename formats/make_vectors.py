@@ -61,9 +61,9 @@ ODD = HinervShape((17, 11, 10), 1, 2, (6, 3, 5), (2, 1, 1), (1, 0, 1), 2, (0, 1,
 ONE_FRAME = HinervShape((1, 2, 2), 1, 1, (4,), (2,), (1,), 2, (1,), 1, 2)
 # Matrices so large that their rows and columns have side information of their own.
 WIDE = HinervShape((2, 2, 3), 5, 1, (8,), (3,), (1,), 16, (0,), 0, 2)
-# Keys, channels, blocks.
+# Keys, channels, blocks, cells of motion, overlaps.
 TREE = MotionWaveletShape((0, 5, 6), 4, 2)
-LARGE_CELLS = MotionWaveletShape((0, 3), 3, 1, 32)
+LARGE_CELLS = MotionWaveletShape((0, 3), 3, 1, 32, True)
 KEYS_ONLY = MotionWaveletShape((0, 1, 2), 3, 0, 64)
 ONE_KEY = MotionWaveletShape((0,), 3, 1)
 
@@ -370,8 +370,9 @@ def corrupt_wavelets(data: bytes) -> dict[str, tuple[bytes, str]]:
         "keys-not-ascending": (parts.with_segment(_set(3, 1, value=[0, 5, 5, last])).file(), "HeaderError"),
         "keys-end-early": (parts.with_segment(_set(3, 1, value=[0, last - 1])).file(), "HeaderError"),
         "keys-end-late": (parts.with_segment(_set(3, 1, value=[0, last + 1])).file(), "HeaderError"),
-        "wavelets-without-blocks": (parts.with_segment(_set(3, value=["mcw5", [0, last], 4])).file(), "HeaderError"),
+        "wavelets-without-blocks": (parts.with_segment(_set(3, value=["mcw6", [0, last], 4])).file(), "HeaderError"),
         "wavelets-odd-cells": (parts.with_segment(_set(3, 4, value=48)).file(), "HeaderError"),
+        "wavelets-overlaps-no-bool": (parts.with_segment(_set(3, 5, value=1)).file(), "HeaderError"),
         "wavelets-no-channels": (parts.with_segment(_set(3, 2, value=0)).file(), "HeaderError"),
         "wavelets-beyond-limit": (whole.file(), "LimitError"),
         "wavelets-network-beyond-limit": (

@@ -62,14 +62,15 @@ def _lines(about: dict[str, Any]) -> Iterator[tuple[str, str]]:
 
 
 def _shape_lines(shape: dict[str, Any], preset: str) -> Iterator[tuple[str, str]]:
-    if shape["kind"] != "mcw5":
+    if shape["kind"] != "mcw6":
         return
     keys = shape["keys"]
     listed = [str(key) for key in keys[:LISTED_KEYS]] + ["..."] * (len(keys) > LISTED_KEYS)
     apart = f", at most {max(after - key for key, after in pairwise(keys))} apart" if len(keys) > 1 else ""
     yield "  keys", f"{len(keys)} of {keys[-1] + 1} frames{apart}: {', '.join(listed)}"
     blocks = f"{shape['blocks']} block" + "s" * (shape["blocks"] != 1)
-    yield "  motion", f"cells of {shape['motion_cell']} samples"
+    overlaps = ", overlapping where it jumps" * shape["overlaps"]
+    yield "  motion", f"cells of {shape['motion_cell']} samples{overlaps}"
     yield "  network", f"{shape['channels']} channels, {blocks}{_limit(shape['channels'], preset)}"
 
 

@@ -5,6 +5,7 @@ the pictures of its video is for `check_segment` and `parameter_count`.
 """
 
 import math
+import reprlib
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import ClassVar
@@ -110,9 +111,10 @@ class MotionWaveletShape:
     and the last frame are among them. They decide on the references of all others.
     `channels`, `blocks`: width and number of blocks of the network that corrects each picture.
     `motion_cell`: luma samples along each side of a cell of motion, one of MOTION_CELLS.
+    `overlaps`: whether predictions overlap where motion jumps from cell to cell.
     """
 
-    KIND: ClassVar[str] = "mcw5"  # first element on the wire
+    KIND: ClassVar[str] = "mcw6"  # first element on the wire
     COARSEST_STRIDE: ClassVar[int] = 16  # luma samples along each side of a cell of the coarsest grids
     VALUES_PER_CELL: ClassVar[int] = 16 * 16 * 3 // 2  # a wavelet transform keeps the number of samples
     MOTION_CELLS: ClassVar[tuple[int, ...]] = (16, 32, 64)
@@ -123,6 +125,7 @@ class MotionWaveletShape:
     channels: int
     blocks: int
     motion_cell: int = MOTION_CELLS[0]
+    overlaps: bool = False
 
     def __post_init__(self) -> None:
         check_ints("keys", self.keys, (1, limits.MAX_SEGMENT_FRAMES), 0, limits.MAX_SEGMENT_FRAMES - 1)
@@ -135,6 +138,8 @@ class MotionWaveletShape:
         check_int("motion_cell", self.motion_cell, self.MOTION_CELLS[0], self.MOTION_CELLS[-1])
         if self.motion_cell not in self.MOTION_CELLS:
             raise HeaderError(f"motion_cell is {self.motion_cell}, not one of {self.MOTION_CELLS}")
+        if type(self.overlaps) is not bool:
+            raise HeaderError(f"overlaps is {reprlib.repr(self.overlaps)}, not true or false")
 
     @property
     def levels(self) -> int:

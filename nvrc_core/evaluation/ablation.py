@@ -65,6 +65,12 @@ def _motion_coding() -> AbstractContextManager:
     return patch.object(motion_fit, "choose_motion_coding", lambda *_, **__: motion_coding.USUAL)
 
 
+def _overlaps() -> AbstractContextManager:
+    """Flow is interpolated, also where it jumps."""
+    choose = motion_fit.choose_motion_coding
+    return patch.object(motion_fit, "choose_motion_coding", lambda *a, **b: replace(choose(*a, **b), overlaps=False))
+
+
 @contextmanager
 def _fades() -> Iterator[None]:
     """Every prediction counts in full."""
@@ -166,6 +172,7 @@ def _bounded_moves() -> AbstractContextManager:
 INGREDIENTS: dict[str, Callable[[], AbstractContextManager]] = {
     "motion": _motion,
     "choice of how motion is coded": _motion_coding,
+    "overlapped motion": _overlaps,
     "fades": _fades,
     "filter of predictions": _filter,
     "hierarchy of references": _hierarchy,

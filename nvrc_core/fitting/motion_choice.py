@@ -1,8 +1,9 @@
-"""How motion is coded: in which cells, how finely, and whether as what differs from inherited motion.
+"""How motion is coded: in which cells, how finely, as what differs from inherited motion or not, overlapping or not.
 
 Large cells suit large pictures, as what moves in them is large, and low rates. Detail that is worth its bits wants
 fine steps, fast motion of plain things coarse ones. Motion that goes on evenly, as where the camera moves, is inherited
 at no cost, and differences from it can be fine; where it does not, inherited motion leads between samples, and blurs.
+Where things move past each other, predictions that overlap are better than flow between that of both.
 """
 
 from collections.abc import Sequence
@@ -18,10 +19,10 @@ from nvrc_core.fitting.warm_start import estimate_bits, pad_planes, warm_start
 from nvrc_core.representation.intervals import Intervals
 from nvrc_core.representation.motion_channels import MOTION
 
-TO_GAIN = 0.005  # of the loss, for another step than the usual one: smaller differences did not last through whole fits
+TO_GAIN = 0.005  # of the loss, for what is unusual: smaller differences did not last through whole fits
 SAMPLE_FRAMES, SAMPLE_SIDE = 17, 384
 """From the middle of the segment, and luma samples along a side from the middle of the picture: few enough to search
-six times, and most frames have references as near as here."""
+seven times, and most frames have references as near as here."""
 
 BAND_SHARE, MOTION_SHARE = 0.85, 0.5
 """Of the estimated bits, what counts: bands' when their priors are fitted; motion's so that the choice is that of whole
@@ -53,10 +54,12 @@ def choose_motion_coding(planes: Sequence[Tensor], *, quality_weight: float, pea
             break
         coding = larger
     steps = (replace(coding, flow_step=FLOW_STEP * factor) for factor in (0.5, 2))
-    return min(
+    coding = min(
         (coding, *steps, replace(coding, inherits=False)),
         key=lambda coding: loss(coding) * (1 - TO_GAIN * (coding.flow_step == FLOW_STEP)),
     )
+    overlapping = replace(coding, overlaps=True)
+    return overlapping if loss(overlapping) < loss(coding) * (1 - TO_GAIN) else coding
 
 
 def _middle(planes: Sequence[Tensor]) -> list[Tensor]:

@@ -1,4 +1,4 @@
-"""In what units motion is coded: cells, steps, and what flow is a difference from."""
+"""How motion is coded: cells, steps, what flow is a difference from, and what is made of it where it jumps."""
 
 from dataclasses import dataclass
 
@@ -17,11 +17,13 @@ MASK_STEP, FADE_STEP = 1.0, 0.25
 class MotionCoding:
     """`flow_step`: in luma samples. `inherits`: flow is what differs from inherited flow
     (`representation/inherited_motion.py`), else it is coded as it is. `cell`: luma samples along each side of a cell of
-    motion, one of `MotionWaveletShape.MOTION_CELLS`."""
+    motion, one of `MotionWaveletShape.MOTION_CELLS`. `overlaps`: motion overlaps where flow jumps
+    (`representation/overlapped_motion.py`), else flow is interpolated everywhere."""
 
     flow_step: float = FLOW_STEP
     inherits: bool = False
     cell: int = MotionWaveletShape.MOTION_CELLS[0]
+    overlaps: bool = False
 
     @property
     def steps(self) -> tuple[float, ...]:

@@ -16,7 +16,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from nvrc_core.representation.overlapped_motion import overlapped
 from nvrc_core.representation.resampling import interpolation_matrix
+from nvrc_core.representation.sample_reading import own_places, read, units
 from nvrc_core.representation.warp import POSITION_MARGIN
 
 SAMPLES = 4
@@ -40,7 +42,7 @@ class Target:
 
     current: luma [N, 1, H, W]. references: one for keys, else two, alike. expected [N, C, h, w]: of the flow; counts
     where `known` [N, 1, 1, 1] is 1. position [N]: see `warp.blend`. error_price: bits that a squared error of a luma
-    sample in [0, 1] is worth.
+    sample in [0, 1] is worth. overlaps: whether motion overlaps where flow jumps.
     """
 
     current: Tensor
@@ -49,6 +51,7 @@ class Target:
     known: Tensor
     position: Tensor
     error_price: float
+    overlaps: bool
 
 
 @dataclass(frozen=True)
@@ -111,7 +114,7 @@ def linearise(motion: Tensor, target: Target) -> _Model:
     size = target.current.shape[-2:]
     errors, gradients = [], []
     for plane, flow in zip(target.references, motion[:, : 2 * len(target.references)].split(2, dim=1), strict=True):
-        moved, *gradient = _moved(plane, flow)
+        moved, *gradient = _moved(plane, flow, target.overlaps)
         errors.append(moved.sub_(target.current))
         gradients.append(gradient)
     if len(errors) == 2:
@@ -140,20 +143,20 @@ def linearise(motion: Tensor, target: Target) -> _Model:
     return _Model(motion, slope, curvature, down, across)
 
 
-def _moved(plane: Tensor, flow: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+def _moved(plane: Tensor, flow: Tensor, overlaps: bool) -> tuple[Tensor, Tensor, Tensor]:
     """The plane as `warp.warp` moves it, and its derivatives along x and y: of the interpolating cubics themselves,
-    as differences of the moved plane say little where detail is finer than a few samples."""
-    height, width = plane.shape[-2:]
-    x = torch.arange(width, dtype=plane.dtype, device=plane.device) + 0.5
-    y = torch.arange(height, dtype=plane.dtype, device=plane.device).unsqueeze(1) + 0.5
-    dense = _up(flow, (height, width))
-    places = torch.stack([(dense[:, 0] + x) * (2 / width) - 1, (dense[:, 1] + y) * (2 / height) - 1], dim=1)
-    places = places.permute(0, 2, 3, 1).requires_grad_()
+    as differences of the moved plane say little where detail is finer than a few samples. What overlaps counts as if
+    its cells moved together."""
+    size = plane.shape[-2:]
+    shift = torch.zeros(len(plane), 2, *size, dtype=plane.dtype, device=plane.device, requires_grad=True)
     with torch.enable_grad():
-        moved = F.grid_sample(plane, places, mode="bicubic", padding_mode="border", align_corners=False)
-        (gradient,) = torch.autograd.grad(moved, places, torch.ones_like(moved))
-    along_x, along_y = gradient.unsqueeze(1).unbind(dim=-1)
-    return moved.detach(), along_x * (2 / width), along_y * (2 / height)
+        places = (_up(flow, size) * units(flow, size)).add_(own_places(flow, size)) + shift
+        moved = read(plane, places.permute(0, 2, 3, 1))
+        if overlaps:
+            moved = overlapped(moved, plane, flow, luma_samples=1, shift=shift)
+        (gradient,) = torch.autograd.grad(moved, shift, torch.ones_like(moved))
+    along_x, along_y = (gradient * units(flow, size)).split(1, dim=1)
+    return moved.detach(), along_x, along_y
 
 
 def _cell_sums(plane: Tensor) -> Tensor:

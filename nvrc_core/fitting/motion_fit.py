@@ -48,13 +48,14 @@ def fit_motion(
     seed: int,
     on_progress: Callable[[FitProgress], None],
 ) -> tuple[MotionWaveletShape, Fitted]:
-    """Fits integer planes Y, U, V [T, H, W] at a rate or at a quality weight, in the given shape, but for the cells of
-    motion, which are those that suit the video."""
+    """Fits integer planes Y, U, V [T, H, W] at a rate or at a quality weight, in the given shape, but for how motion is
+    given, which is what suits the video."""
     luma, peak = pad_planes(planes)[0], video.pixel_format.peak
 
     def start_in(coding: MotionCoding, weight: float) -> tuple[MotionWavelet, Scheme, WarmStart, float]:
         """A start from motion searched at a quality weight; and the one it ends with, to meet the rate."""
-        representation = MotionWavelet(replace(shape, motion_cell=coding.cell), video, len(luma))
+        of_coding = replace(shape, motion_cell=coding.cell, overlaps=coding.overlaps)
+        representation = MotionWavelet(of_coding, video, len(luma))
         scheme, intervals = scheme_for(representation), representation.intervals
         motion = search_motion(luma, intervals, coding=coding, quality_weight=weight, peak=peak)
         start_at = partial(

@@ -229,11 +229,11 @@ class _ClosedLoop:
         level, first = intervals.level[rows[0]], intervals.reference0[rows[0]]
         if first == NONE:
             return None
-        motion = self.motion[rows].movedim(-1, 1)
-        before = warp_picture(self._references([intervals.reference0[row] for row in rows]), motion[:, FLOW0])
+        motion, overlaps = self.motion[rows].movedim(-1, 1), self.coding.overlaps
+        before = warp_picture(self._references([intervals.reference0[row] for row in rows]), motion[:, FLOW0], overlaps)
         if level == 0:
             return before
-        after = warp_picture(self._references([intervals.reference1[row] for row in rows]), motion[:, FLOW1])
+        after = warp_picture(self._references([intervals.reference1[row] for row in rows]), motion[:, FLOW1], overlaps)
         return blend(before, after, motion[:, MASK], motion.new_tensor([intervals.position[row] for row in rows]))
 
     def _faded(self, rows: list[int], wanted: Mapping[str, Tensor], predicted: Picture) -> Picture:

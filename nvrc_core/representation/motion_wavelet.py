@@ -36,7 +36,8 @@ GREY = 0.5
 
 # Multiply-accumulates of everything but the network, per luma sample: 1.5 samples of all planes, for each two warps
 # (rows of a separable 4x4 filter, 20, and its weights, 12), the blend (2), the fade (1), and 8 of lifting at 4/3
-# samples a sample; and the filter of luma.
+# samples a sample; and the filter of luma. Samples where motion overlaps, a small part of most pictures, take four more
+# warps.
 SYNTHESIS_MACS = 1.5 * (2 * 32 + 3 + 8 * 4 / 3) + MotionWaveletShape.FILTER_WEIGHTS + 1
 
 
@@ -199,13 +200,13 @@ class MotionWavelet:
         )
         if before[0] == NONE:
             return tuple(residual), []
-        level = self.intervals.level[rows[0]]
+        level, overlaps = self.intervals.level[rows[0]], self.shape.overlaps
         if level == 0:
-            moved = warp_picture(_stack(known, before), motion[:, FLOW0])
+            moved = warp_picture(_stack(known, before), motion[:, FLOW0], overlaps)
             return _predicted(residual, moved, motion, weights[level]), []
         flow = torch.cat([motion[:, FLOW0], motion[:, FLOW1]])
-        moved = zip(*(plane.chunk(2) for plane in warp_picture(_stack(known, before + after), flow)), strict=True)
-        first, second = moved
+        moved = warp_picture(_stack(known, before + after), flow, overlaps)
+        first, second = zip(*(planes.chunk(2) for planes in moved), strict=True)
         position = constant(tuple(self.intervals.position[row] for row in rows), motion)
         predicted = blend(first, second, motion[:, MASK], position)
         return _predicted(residual, predicted, motion, weights[level]), [first, second]

@@ -22,7 +22,7 @@ def file_of(path: Path, keys: tuple[int, ...], preset: str = "fast", channels: i
     with path.open("wb") as stream:
         writer = ContainerWriter(stream)
         writer.write_header(pack_stream_header(StreamHeader(VIDEO, "test", Settings(preset, 1.0))))
-        header = SegmentHeader(0, keys[-1] + 1, (), MotionWaveletShape(keys, channels, 2, 32), bytes(8), bytes(8))
+        header = SegmentHeader(0, keys[-1] + 1, (), MotionWaveletShape(keys, channels, 2, 32, True), bytes(8), bytes(8))
         writer.write_segment(pack_segment(header, b"not decoded"), header.frames)
         writer.finish()
     return path
@@ -31,7 +31,7 @@ def file_of(path: Path, keys: tuple[int, ...], preset: str = "fast", channels: i
 def test_wavelets_as_json(nvrc, tmp_path):
     about = json.loads(nvrc("info", file_of(tmp_path / "a.nvrc", (0, 32, 48)), "--json").stdout)
     (segment,) = about["segments"]
-    told = {"kind": "mcw5", "keys": [0, 32, 48], "channels": 16, "blocks": 2, "motion_cell": 32}
+    told = {"kind": "mcw6", "keys": [0, 32, 48], "channels": 16, "blocks": 2, "motion_cell": 32, "overlaps": True}
     assert segment["representation"] == told
     network = 18 * 16 + 2 * (9 * 16 + 4 * 16 * 16) + 54 * 16
     assert segment["parameters"] == 49 * (2 * 3 * 384 + 1 * 2 * 6) + 6 * 18 + network  # six levels have filters
@@ -47,10 +47,10 @@ def test_wavelets_as_json(nvrc, tmp_path):
 )
 def test_wavelets_in_words(nvrc, tmp_path, keys, listed):
     lines = nvrc("info", file_of(tmp_path / "a.nvrc", keys)).stdout.splitlines()
-    assert sum("mcw5" in line for line in lines) == 1
+    assert sum("mcw6" in line for line in lines) == 1
     assert f"  keys      {listed}" in lines
     assert "  network   16 channels, 2 blocks" in lines
-    assert "  motion    cells of 32 samples" in lines
+    assert "  motion    cells of 32 samples, overlapping where it jumps" in lines
 
 
 @pytest.mark.parametrize(

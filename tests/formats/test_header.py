@@ -40,7 +40,7 @@ SHAPE = HinervShape(
     (200, 45, 80), 2, 4, (224, 112, 56, 28), (3, 2, 2, 2), (3, 3, 3, 1), 4, (8, 4, 2, 1), 3, output_stride=1
 )
 SEGMENT = SegmentHeader(600, 300, (), SHAPE, b"symbols!", b"pictures")
-WAVELETS = MotionWaveletShape((0, 32, 48), channels=16, blocks=2, motion_cell=32)
+WAVELETS = MotionWaveletShape((0, 32, 48), channels=16, blocks=2, motion_cell=32, overlaps=True)
 WAVELET_SEGMENT = SegmentHeader(600, 49, (), WAVELETS, b"symbols!", b"pictures")
 
 text = st.text(st.characters(min_codepoint=32, max_codepoint=126), min_size=1, max_size=limits.MAX_TEXT_CHARS)
@@ -92,7 +92,8 @@ def wavelet_shapes(draw, frames: int) -> MotionWaveletShape:
     between = draw(st.sets(st.integers(0, frames - 1)))
     keys = tuple(sorted({0, frames - 1, *between}))
     channels, blocks = draw(st.integers(1, limits.MAX_CHANNELS)), draw(st.integers(0, limits.MAX_DEPTH))
-    return MotionWaveletShape(keys, channels, blocks, draw(st.sampled_from(MotionWaveletShape.MOTION_CELLS)))
+    cell = draw(st.sampled_from(MotionWaveletShape.MOTION_CELLS))
+    return MotionWaveletShape(keys, channels, blocks, cell, draw(st.booleans()))
 
 
 @st.composite
@@ -146,10 +147,10 @@ def test_segment_golden():
 
 def test_wavelet_segment_golden():
     assert pack_segment(WAVELET_SEGMENT, b"coded") == bytes.fromhex(
-        "2700"  # 39 bytes of header
+        "2800"  # 40 bytes of header
         "96 cd0258 31 90"  # six fields: from frame 600 on 49 frames, all of the same duration
-        "95 a4 6d637735"  # "mcw5"
-        "93 00 20 30 10 02 20"  # three keys, 16 channels, 2 blocks, motion in cells of 32 samples
+        "96 a4 6d637736"  # "mcw6"
+        "93 00 20 30 10 02 20 c3"  # three keys, 16 channels, 2 blocks, motion in cells of 32 samples that overlaps
         "c408 73796d626f6c7321  c408 7069637475726573"  # the hashes
         "636f646564"  # the coded symbols
     )
@@ -301,8 +302,10 @@ WAVELET_FAULTS = [
     ((3, 4), 8, "motion_cell"),
     ((3, 4), 48, "motion_cell is 48, not one of"),
     ((3, 4), None, "motion_cell"),
-    ((3,), ["mcw5", [0, 48], 16, 2], "representation"),
-    ((3, 0), "mcw6", "'mcw6', which needs a newer version"),
+    ((3, 5), 1, "overlaps is 1, not true or false"),
+    ((3, 5), None, "overlaps"),
+    ((3,), ["mcw6", [0, 48], 16, 2, 32], "representation"),
+    ((3, 0), "mcw7", "'mcw7', which needs a newer version"),
     ((3, 0), "hinerv2", "representation"),
 ]
 

@@ -14,7 +14,7 @@ from nvrc_core.evaluation.ablation import INGREDIENTS, WHOLE, Line, encode_witho
 from nvrc_core.media.selection import FrameRange
 
 Planes = list[np.ndarray]
-OF_REAL_VIDEO = {"fades", "bounded moves", "choice of how motion is coded"}
+OF_REAL_VIDEO = {"fades", "bounded moves", "choice of how motion is coded", "overlapped motion"}
 BUNNY = Path(__file__).parents[2] / "data" / "bunny_176x144_32f.mkv"
 
 

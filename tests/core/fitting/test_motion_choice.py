@@ -62,6 +62,14 @@ def test_large_cells_are_for_large_things_and_low_rates():
     assert cell(pan, 20.0) > cell(stripes, 2000.0) == 16
 
 
+def test_things_that_pass_each_other_overlap_and_what_stands_still_does_not():
+    right, left = (clip_of(speed, 9, frames=17) for speed in (1.7, -1.7))
+    halves = ((p[:, : p.shape[1] // 2], q[:, q.shape[1] // 2 :]) for p, q in zip(right, left, strict=True))
+    passing, still = [torch.cat(pair, dim=1) for pair in halves], [plane[:1].repeat(17, 1, 1) for plane in right]
+    assert choose_motion_coding(passing, quality_weight=300.0, peak=255).overlaps
+    assert not choose_motion_coding(still, quality_weight=300.0, peak=255).overlaps
+
+
 @pytest.mark.parametrize("cell", MotionWaveletShape.MOTION_CELLS)
 @pytest.mark.parametrize("coding", [MotionCoding(), MotionCoding(0.25, inherits=True), MotionCoding(1.0)])
 def test_search_and_start_agree_on_the_coding(coding: MotionCoding, cell: int):

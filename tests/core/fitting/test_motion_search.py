@@ -1,5 +1,7 @@
 """Motion search on moving textures whose motion is known."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -96,10 +98,28 @@ def test_motion_comes_in_steps(inherits: bool):
     assert motion[1, ..., 2:].abs().max() == 0
 
 
+def target_of(
+    before: torch.Tensor,
+    current: torch.Tensor,
+    after: torch.Tensor,
+    motion: torch.Tensor,
+    position: float = 0.5,
+    overlaps: bool = False,
+) -> Target:
+    """Motion that is like `motion`, of which nothing is known."""
+    known = torch.zeros(1, 1, 1, 1)
+    at = torch.tensor([position])
+    return Target(current, [before, after], torch.zeros_like(motion), known, at, 300.0, overlaps)
+
+
 def error_bits(motion: torch.Tensor, target: Target) -> torch.Tensor:
     """The price of errors, by the decoder's own functions."""
     chroma = torch.zeros(1, 2, HEIGHT // 2, WIDTH // 2)
-    moved = [warp_picture((plane, chroma), motion[:, 2 * i : 2 * i + 2]) for i, plane in enumerate(target.references)]
+    flows = motion[:, :4].split(2, dim=1)
+    moved = [
+        warp_picture((plane, chroma), flow, target.overlaps)
+        for plane, flow in zip(target.references, flows, strict=True)
+    ]
     both = blend(moved[0], moved[1], motion[:, 4:], target.position)[0] - target.current
     sides = sum((plane - target.current).square().sum() for plane, _ in moved)
     return target.error_price * (both.square().sum() + SIDE_SHARE * sides)
@@ -108,9 +128,7 @@ def error_bits(motion: torch.Tensor, target: Target) -> torch.Tensor:
 def test_descent_finds_fractions():
     before, current, after = (texture(1, 0.3 * time, -0.2 * time).view(1, 1, HEIGHT, WIDTH) / 255 for time in (0, 1, 2))
     start = torch.zeros(1, 5, HEIGHT // 16, WIDTH // 16)
-    target = Target(
-        current, [before, after], torch.zeros_like(start), torch.zeros(1, 1, 1, 1), torch.tensor([0.5]), 300.0
-    )
+    target = target_of(before, current, after, start)
     found = inner(descend(start, target).movedim(1, -1))
     assert (
         found[..., :4] - torch.tensor([-0.3, 0.2, 0.3, -0.2])
@@ -121,14 +139,26 @@ def test_the_model_has_the_slope_of_the_error():
     before, current, after = (texture(1, 1.5 * time).view(1, 1, HEIGHT, WIDTH) / 255 - 0.5 for time in (0, 1, 2))
     generator = torch.Generator().manual_seed(3)
     motion = torch.randn(1, 5, HEIGHT // 16, WIDTH // 16, generator=generator)
-    target = Target(
-        current, [before, after], torch.zeros_like(motion), torch.zeros(1, 1, 1, 1), torch.tensor([0.4]), 300.0
-    )
+    target = target_of(before, current, after, motion, position=0.4)
     predicted = linearise(motion, target).gradient(motion)
     wanted = motion.clone().requires_grad_()
     error_bits(wanted, target).backward()
     assert torch.nn.functional.cosine_similarity(predicted.flatten(), wanted.grad.flatten(), dim=0) > 0.999
     assert predicted.norm() == pytest.approx(float(wanted.grad.norm()), rel=0.02)
+
+
+def test_of_what_overlaps_the_model_has_the_slope_of_cells_that_move_together():
+    before, current, after = (texture(1, 1.5 * time).view(1, 1, HEIGHT, WIDTH) / 255 - 0.5 for time in (0, 1, 2))
+    motion = torch.randn(1, 5, HEIGHT // 16, WIDTH // 16, generator=torch.Generator().manual_seed(3)) * 4
+    target = target_of(before, current, after, motion, position=0.4, overlaps=True)
+    slopes = []
+    for overlaps in (True, False):
+        wanted = motion.clone().requires_grad_()
+        error_bits(wanted, replace(target, overlaps=overlaps)).backward()
+        slopes.append(wanted.grad[:, :4].sum(dim=(0, 2, 3)))
+    predicted = linearise(motion, target).gradient(motion)[:, :4].sum(dim=(0, 2, 3))
+    assert (predicted - slopes[0]).norm() < 0.05 * slopes[0].norm()
+    assert (slopes[1] - slopes[0]).norm() > 0.3 * slopes[0].norm()  # not by interpolated flow
 
 
 def test_a_pan_is_found_where_pictures_hardly_overlap():

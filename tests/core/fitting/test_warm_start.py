@@ -19,16 +19,18 @@ from nvrc_core.representation.prediction_filter import FILTER
 from nvrc_core.representation.wavelet import BANDS
 
 HEIGHT, WIDTH = 45, 62
+OVERLAPS = MotionCoding(overlaps=True)
 Planes = tuple[torch.Tensor, ...]
 
 
-def video(frames: int, speed: float = 1.5) -> Planes:
-    """A moving pattern with some noise, Y, U, V [T, H, W]."""
+def video(frames: int, speed: float = 1.5, below: float | None = None) -> Planes:
+    """A moving pattern with some noise, Y, U, V [T, H, W]; its lower half may have a speed of its own."""
     generator = torch.Generator().manual_seed(1)
 
     def plane(height: int, width: int, scale: int) -> torch.Tensor:
         y, x = torch.meshgrid(torch.arange(height) * scale, torch.arange(width) * scale, indexing="ij")
-        x = x - speed * torch.arange(frames).view(-1, 1, 1)
+        speeds = torch.where(y < HEIGHT // 2, speed, speed if below is None else below)
+        x = x - speeds * torch.arange(frames).view(-1, 1, 1)
         pattern = 128 + 50 * torch.sin(x / 5) * torch.cos(y / 7) + 30 * torch.sin((x + y) / 3)
         return (pattern + torch.randn(pattern.shape, generator=generator)).round().clamp(0, 255).byte()
 
@@ -48,9 +50,9 @@ def started(
     return intervals, warm_start(planes, intervals, motion, quality_weight, coding=coding)
 
 
-def rendered(intervals: Intervals, start: WarmStart, cell: int = 16) -> torch.Tensor:
+def rendered(intervals: Intervals, start: WarmStart, coding: MotionCoding = USUAL) -> torch.Tensor:
     """The six half-resolution planes of all rows [F, 6, h, w], by the representation."""
-    shape = MotionWaveletShape(keys=intervals.keys, channels=4, blocks=0, motion_cell=cell)
+    shape = MotionWaveletShape(intervals.keys, 4, 0, coding.cell, coding.overlaps)
     model = MotionWavelet(shape, VideoFormat(WIDTH, HEIGHT), intervals.frames)
     levels = torch.tensor(intervals.level)
     values = {name: symbols * start.steps[name][levels][:, None, None] for name, symbols in start.symbols.items()}
@@ -75,7 +77,7 @@ def test_padding_repeats_the_border():
     assert torch.equal(luma[:, :, -1], luma[:, :, WIDTH - 1])
 
 
-@pytest.mark.parametrize("coding", [USUAL, MotionCoding(0.25, inherits=True), MotionCoding(cell=32)])
+@pytest.mark.parametrize("coding", [USUAL, MotionCoding(0.25, inherits=True), MotionCoding(cell=32), OVERLAPS])
 @pytest.mark.parametrize("keys", [(0, 9), (0, 3, 4, 9)])
 def test_the_loop_sees_what_is_decoded(keys: tuple[int, ...], coding: MotionCoding, monkeypatch: pytest.MonkeyPatch):
     seen = {}
@@ -86,11 +88,11 @@ def test_the_loop_sees_what_is_decoded(keys: tuple[int, ...], coding: MotionCodi
         seen.update((row, loop.decoded[row]) for row in rows)
 
     monkeypatch.setattr(warm_start_module._ClosedLoop, "_code", watching)
-    intervals, start = started(video(10), keys, coding=coding)
+    intervals, start = started(video(10, below=-1.5), keys, coding=coding)
     luma = torch.cat([seen[row][0] for row in range(10)])
     chroma = torch.cat([seen[row][1] for row in range(10)])
     saw = torch.cat([torch.nn.functional.pixel_unshuffle(luma, 2), chroma], dim=1)
-    torch.testing.assert_close(rendered(intervals, start, coding.cell), saw, atol=1e-5, rtol=0)
+    torch.testing.assert_close(rendered(intervals, start, coding), saw, atol=1e-5, rtol=0)
 
 
 def test_symbols_are_integers_of_the_right_shape():

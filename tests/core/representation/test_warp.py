@@ -5,7 +5,8 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from nvrc_core.representation.warp import blend, fade, scattered, warp, warp_picture
+from nvrc_core.representation.sample_reading import scattered
+from nvrc_core.representation.warp import blend, fade, warp, warp_picture
 
 SIZES = pytest.mark.parametrize("size", [(16, 16), (32, 48), (8, 24)])
 
@@ -97,7 +98,7 @@ def test_flow_points_at_what_is_shown():
 def test_chroma_moves_by_half_of_what_luma_does():
     luma, chroma = torch.rand(1, 1, 32, 48), torch.rand(1, 2, 16, 24)
     flow = torch.tensor([4.0, 2.0]).view(1, 2, 1, 1).expand(1, 2, 2, 3)
-    moved = warp_picture((luma, chroma), flow)
+    moved = warp_picture((luma, chroma), flow, overlaps=False)
     assert torch.allclose(moved[0][..., :-2, :-4], luma[..., 2:, 4:], atol=1e-4)
     assert torch.allclose(moved[1][..., :-1, :-2], chroma[..., 1:, 2:], atol=1e-4)
 
