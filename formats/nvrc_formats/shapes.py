@@ -146,6 +146,11 @@ class MotionWaveletShape:
         """The number of levels of frames: keys, and one for each time that the longest interval can be halved."""
         return 1 + max(((after - key - 1).bit_length() for key, after in pairwise(self.keys)), default=0)
 
+    @property
+    def overlapping_cell(self) -> int | None:
+        """`motion_cell` if motion overlaps."""
+        return self.motion_cell if self.overlaps else None
+
     def coarsest_size(self, video: VideoFormat) -> tuple[int, int]:
         """[h, w] of the coarsest bands: the picture in cells of 16 by 16 luma samples, rounded up."""
         return -(-video.height // self.COARSEST_STRIDE), -(-video.width // self.COARSEST_STRIDE)

@@ -26,6 +26,11 @@ class MotionCoding:
     overlaps: bool = False
 
     @property
+    def overlapping_cell(self) -> int | None:
+        """`cell` if motion overlaps."""
+        return self.cell if self.overlaps else None
+
+    @property
     def steps(self) -> tuple[float, ...]:
         """By channel (`representation/motion_channels.py`)."""
         return (*(self.flow_step,) * FLOW_CHANNELS, MASK_STEP, FADE_STEP)

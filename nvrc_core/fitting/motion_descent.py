@@ -42,7 +42,7 @@ class Target:
 
     current: luma [N, 1, H, W]. references: one for keys, else two, alike. expected [N, C, h, w]: of the flow; counts
     where `known` [N, 1, 1, 1] is 1. position [N]: see `warp.blend`. error_price: bits that a squared error of a luma
-    sample in [0, 1] is worth. overlaps: whether motion overlaps where flow jumps.
+    sample in [0, 1] is worth. overlapping_cell: see `warp.warp`.
     """
 
     current: Tensor
@@ -51,7 +51,7 @@ class Target:
     known: Tensor
     position: Tensor
     error_price: float
-    overlaps: bool
+    overlapping_cell: int | None
 
 
 @dataclass(frozen=True)
@@ -114,7 +114,7 @@ def linearise(motion: Tensor, target: Target) -> _Model:
     size = target.current.shape[-2:]
     errors, gradients = [], []
     for plane, flow in zip(target.references, motion[:, : 2 * len(target.references)].split(2, dim=1), strict=True):
-        moved, *gradient = _moved(plane, flow, target.overlaps)
+        moved, *gradient = _moved(plane, flow, target.overlapping_cell)
         errors.append(moved.sub_(target.current))
         gradients.append(gradient)
     if len(errors) == 2:
@@ -143,7 +143,7 @@ def linearise(motion: Tensor, target: Target) -> _Model:
     return _Model(motion, slope, curvature, down, across)
 
 
-def _moved(plane: Tensor, flow: Tensor, overlaps: bool) -> tuple[Tensor, Tensor, Tensor]:
+def _moved(plane: Tensor, flow: Tensor, overlapping_cell: int | None) -> tuple[Tensor, Tensor, Tensor]:
     """The plane as `warp.warp` moves it, and its derivatives along x and y: of the interpolating cubics themselves,
     as differences of the moved plane say little where detail is finer than a few samples. What overlaps counts as if
     its cells moved together."""
@@ -152,8 +152,8 @@ def _moved(plane: Tensor, flow: Tensor, overlaps: bool) -> tuple[Tensor, Tensor,
     with torch.enable_grad():
         places = (_up(flow, size) * units(flow, size)).add_(own_places(flow, size)) + shift
         moved = read(plane, places.permute(0, 2, 3, 1))
-        if overlaps:
-            moved = overlapped(moved, plane, flow, luma_samples=1, shift=shift)
+        if overlapping_cell:
+            moved = overlapped(moved, plane, flow, overlapping_cell, luma_samples=1, shift=shift)
         (gradient,) = torch.autograd.grad(moved, shift, torch.ones_like(moved))
     along_x, along_y = (gradient * units(flow, size)).split(1, dim=1)
     return moved.detach(), along_x, along_y

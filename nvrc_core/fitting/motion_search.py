@@ -125,7 +125,7 @@ def _search(
     start = torch.cat([*flows, first_mask(differences)] if level else flows, dim=1)
     start = _in_larger_cells(start, coding.cell // CELL)
     position = start.new_tensor([intervals.position[row] for row in rows])
-    target = Target(current, references, expected, known, position, error_price, coding.overlaps)
+    target = Target(current, references, expected, known, position, error_price, coding.overlapping_cell)
     steps = start.new_tensor(coding.steps[:channels])
     found = round_motion(descend(start, target), target, steps, expected * coding.inherits)
     return F.pad(found.movedim(1, -1), (0, MOTION_CHANNELS - channels))

@@ -229,11 +229,13 @@ class _ClosedLoop:
         level, first = intervals.level[rows[0]], intervals.reference0[rows[0]]
         if first == NONE:
             return None
-        motion, overlaps = self.motion[rows].movedim(-1, 1), self.coding.overlaps
-        before = warp_picture(self._references([intervals.reference0[row] for row in rows]), motion[:, FLOW0], overlaps)
+        motion, overlapping = self.motion[rows].movedim(-1, 1), self.coding.overlapping_cell
+        references = self._references([intervals.reference0[row] for row in rows])
+        before = warp_picture(references, motion[:, FLOW0], overlapping)
         if level == 0:
             return before
-        after = warp_picture(self._references([intervals.reference1[row] for row in rows]), motion[:, FLOW1], overlaps)
+        references = self._references([intervals.reference1[row] for row in rows])
+        after = warp_picture(references, motion[:, FLOW1], overlapping)
         return blend(before, after, motion[:, MASK], motion.new_tensor([intervals.position[row] for row in rows]))
 
     def _faded(self, rows: list[int], wanted: Mapping[str, Tensor], predicted: Picture) -> Picture:

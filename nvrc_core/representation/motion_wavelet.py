@@ -200,12 +200,12 @@ class MotionWavelet:
         )
         if before[0] == NONE:
             return tuple(residual), []
-        level, overlaps = self.intervals.level[rows[0]], self.shape.overlaps
+        level, overlapping = self.intervals.level[rows[0]], self.shape.overlapping_cell
         if level == 0:
-            moved = warp_picture(_stack(known, before), motion[:, FLOW0], overlaps)
+            moved = warp_picture(_stack(known, before), motion[:, FLOW0], overlapping)
             return _predicted(residual, moved, motion, weights[level]), []
         flow = torch.cat([motion[:, FLOW0], motion[:, FLOW1]])
-        moved = warp_picture(_stack(known, before + after), flow, overlaps)
+        moved = warp_picture(_stack(known, before + after), flow, overlapping)
         first, second = zip(*(planes.chunk(2) for planes in moved), strict=True)
         position = constant(tuple(self.intervals.position[row] for row in rows), motion)
         predicted = blend(first, second, motion[:, MASK], position)

@@ -5,11 +5,12 @@ other, what lies between their flows is that of neither. There the predictions a
 Orchard, G. Sullivan, "Overlapped Block Motion Compensation: An Estimation-Theoretic Approach", 1994), and this by how
 far the four cells around a sample are apart:
 
-    jump    = the larger, for dx and dy, of max - min over the four cells, in luma samples
-    overlap = clamp((jump - 2) / 6, 0, 1)
+    jump    = the larger, for dx and dy, of max - min over the four cells, in eighths of a cell's side
+    overlap = clamp((jump - 1) / 3, 0, 1)
     value   = (1 - overlap) * plain + overlap * sum over the four cells of weight * planes moved by the cell's flow
 
-where `plain` is by interpolated flow, and the weights are those of bilinear interpolation between the cells' centres.
+where `plain` is by interpolated flow: things that turn, or come nearer, change over a cell in proportion to its size.
+The weights are those of bilinear interpolation between the cells' centres.
 
 Cell centres divide the picture into *fields*: those whose samples have the same four cells around them, of which
 border fields have twice the same. A lattice [h, w] has [h + 1, w + 1] of them. As flow jumps in a few fields only, on a
@@ -25,21 +26,23 @@ from torch import Tensor
 
 from nvrc_core.representation.sample_reading import own_places, read, units
 
-JUMP_FROM, JUMP_OVER = 2.0, 6.0  # luma samples
+JUMPS_A_CELL, MOST_JUMP = 8, 4
 CORNERS = ((0, 0), (0, 1), (1, 0), (1, 1))
 
 
-def overlapped(plain: Tensor, planes: Tensor, flow: Tensor, luma_samples: int, shift: Tensor | None = None) -> Tensor:
+def overlapped(
+    plain: Tensor, planes: Tensor, flow: Tensor, cell: int, luma_samples: int, shift: Tensor | None = None
+) -> Tensor:
     """`plain` [N, C, H, W], but overlapped where `flow` [N, 2, h, w] (dx, dy; luma samples) jumps.
 
-    `planes` [N, C, H, W]: what is read, samples that are `luma_samples` luma samples wide. `shift` [N, 2, H, W]: moves
-    what each sample reads, in `grid_sample`'s units.
+    `planes` [N, C, H, W]: what is read, samples that are `luma_samples` luma samples wide. `cell`: luma samples along a
+    cell's side. `shift` [N, 2, H, W]: moves what each sample reads, in `grid_sample`'s units.
     """
     size = planes.shape[-2:]
     fields = _fields(flow.shape[-2:], size, flow.dtype, flow.device)
     cells = torch.stack([fields.rows[a] @ (flow @ fields.columns[b].T) for a, b in CORNERS])  # [4, N, 2, h + 1, w + 1]
-    jump = (cells.amax(0) - cells.amin(0)).amax(1)
-    overlap = ((jump - JUMP_FROM) / JUMP_OVER).clamp(0, 1)
+    jump = (cells.amax(0) - cells.amin(0)).amax(1) * (JUMPS_A_CELL / cell)
+    overlap = ((jump - 1) / (MOST_JUMP - 1)).clamp(0, 1)
     moves = cells * (units(flow, size) / luma_samples)
     places = own_places(flow, size).unsqueeze(0) if shift is None else own_places(flow, size) + shift
     of_samples = _of_all_samples if planes.is_cuda else _of_some_samples

@@ -22,17 +22,18 @@ Picture = tuple[Tensor, Tensor]
 """Luma [N, 1, H, W] and chroma [N, 2, H/2, W/2]."""
 
 
-def warp_picture(picture: Picture, flow: Tensor, overlaps: bool) -> Picture:
-    """Both kinds of planes moved by one flow [N, 2, h, w] (dx, dy) in luma samples."""
+def warp_picture(picture: Picture, flow: Tensor, overlapping_cell: int | None) -> Picture:
+    """Both kinds of planes moved by one flow [N, 2, h, w] (dx, dy) in luma samples, see `warp`."""
     luma, chroma = picture
-    return warp(luma, flow, overlaps=overlaps), warp(chroma, flow, luma_samples=2, overlaps=overlaps)
+    return warp(luma, flow, 1, overlapping_cell), warp(chroma, flow, 2, overlapping_cell)
 
 
-def warp(planes: Tensor, flow: Tensor, *, luma_samples: int = 1, overlaps: bool = False) -> Tensor:
+def warp(planes: Tensor, flow: Tensor, luma_samples: int = 1, overlapping_cell: int | None = None) -> Tensor:
     """Planes [N, C, H, W], of samples `luma_samples` luma samples wide, read at places moved by up(flow); flow
-    [N, 2, h, w]: (dx, dy) in luma samples. `overlaps`: where flow jumps, see `overlapped_motion`."""
+    [N, 2, h, w]: (dx, dy) in luma samples. `overlapping_cell`: luma samples along a cell's side, if motion overlaps
+    where it jumps (`overlapped_motion`)."""
     moved = read(planes, _Places.apply(flow / luma_samples, planes.shape[-2:]))
-    return overlapped(moved, planes, flow, luma_samples) if overlaps else moved
+    return overlapped(moved, planes, flow, overlapping_cell, luma_samples) if overlapping_cell else moved
 
 
 def blend(first: Picture, second: Picture, mask: Tensor, position: Tensor) -> Picture:

@@ -60,9 +60,9 @@ def test_replayed_steps_are_called_ones():
     assert torch.equal(results[0][1], results[1][1])
 
 
-@pytest.mark.parametrize("overlaps", [False, True])
+@pytest.mark.parametrize("overlapping", [None, 16])
 @pytest.mark.parametrize("planes", [1, 2])
-def test_the_gradient_of_a_warp_is_the_cpus_and_always_the_same(planes: int, overlaps: bool):
+def test_the_gradient_of_a_warp_is_the_cpus_and_always_the_same(planes: int, overlapping: int | None):
     generator = torch.Generator().manual_seed(0)
     picture, flow = (
         torch.randn(3, planes, 48, 64, generator=generator),
@@ -72,7 +72,7 @@ def test_the_gradient_of_a_warp_is_the_cpus_and_always_the_same(planes: int, ove
     found = []
     for device in ("cpu", "cuda", "cuda"):
         leaves = [values.to(device).requires_grad_() for values in (picture, flow)]
-        moved = warp(*leaves, overlaps=overlaps)
+        moved = warp(*leaves, 1, overlapping)
         found.append([values.cpu() for values in (moved, *torch.autograd.grad(moved, leaves, seeds.to(device)))])
     for here, there, again in zip(*found, strict=True):
         torch.testing.assert_close(there, here, rtol=1e-4, atol=1e-4)

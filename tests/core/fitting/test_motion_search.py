@@ -104,12 +104,12 @@ def target_of(
     after: torch.Tensor,
     motion: torch.Tensor,
     position: float = 0.5,
-    overlaps: bool = False,
+    overlapping_cell: int | None = None,
 ) -> Target:
     """Motion that is like `motion`, of which nothing is known."""
     known = torch.zeros(1, 1, 1, 1)
     at = torch.tensor([position])
-    return Target(current, [before, after], torch.zeros_like(motion), known, at, 300.0, overlaps)
+    return Target(current, [before, after], torch.zeros_like(motion), known, at, 300.0, overlapping_cell)
 
 
 def error_bits(motion: torch.Tensor, target: Target) -> torch.Tensor:
@@ -117,7 +117,7 @@ def error_bits(motion: torch.Tensor, target: Target) -> torch.Tensor:
     chroma = torch.zeros(1, 2, HEIGHT // 2, WIDTH // 2)
     flows = motion[:, :4].split(2, dim=1)
     moved = [
-        warp_picture((plane, chroma), flow, target.overlaps)
+        warp_picture((plane, chroma), flow, target.overlapping_cell)
         for plane, flow in zip(target.references, flows, strict=True)
     ]
     both = blend(moved[0], moved[1], motion[:, 4:], target.position)[0] - target.current
@@ -150,11 +150,11 @@ def test_the_model_has_the_slope_of_the_error():
 def test_of_what_overlaps_the_model_has_the_slope_of_cells_that_move_together():
     before, current, after = (texture(1, 1.5 * time).view(1, 1, HEIGHT, WIDTH) / 255 - 0.5 for time in (0, 1, 2))
     motion = torch.randn(1, 5, HEIGHT // 16, WIDTH // 16, generator=torch.Generator().manual_seed(3)) * 4
-    target = target_of(before, current, after, motion, position=0.4, overlaps=True)
+    target = target_of(before, current, after, motion, position=0.4, overlapping_cell=16)
     slopes = []
-    for overlaps in (True, False):
+    for cell in (16, None):
         wanted = motion.clone().requires_grad_()
-        error_bits(wanted, replace(target, overlaps=overlaps)).backward()
+        error_bits(wanted, replace(target, overlapping_cell=cell)).backward()
         slopes.append(wanted.grad[:, :4].sum(dim=(0, 2, 3)))
     predicted = linearise(motion, target).gradient(motion)[:, :4].sum(dim=(0, 2, 3))
     assert (predicted - slopes[0]).norm() < 0.05 * slopes[0].norm()

@@ -95,9 +95,9 @@ def lifted(lattice: torch.Tensor, size: torch.Size) -> torch.Tensor:
     return F.interpolate(lattice, size=size, mode="bilinear", align_corners=False)
 
 
-def moved(planes: torch.Tensor, flow: torch.Tensor, luma_samples: int, overlaps: bool) -> torch.Tensor:
-    if overlaps:  # has tests of its own
-        return warp(planes, flow, luma_samples=luma_samples, overlaps=True)
+def moved(planes: torch.Tensor, flow: torch.Tensor, luma_samples: int, overlapping: int | None) -> torch.Tensor:
+    if overlapping:  # has tests of its own
+        return warp(planes, flow, luma_samples, overlapping)
     flow, (height, width) = flow / luma_samples, planes.shape[-2:]
     ys, xs = torch.meshgrid(torch.arange(height).to(planes), torch.arange(width).to(planes), indexing="ij")
     dx, dy = lifted(flow, planes.shape[-2:])[0]
@@ -107,7 +107,7 @@ def moved(planes: torch.Tensor, flow: torch.Tensor, luma_samples: int, overlaps:
 
 def reference(model: MotionWavelet, parameters: Parameters, frame: int) -> list[torch.Tensor]:
     """Planes of a frame by recursion, one frame at a time, with the library's interpolation and convolutions."""
-    overlaps = model.shape.overlaps
+    overlapping = 16 if model.shape.overlaps else None
 
     def motion_of(row: int) -> tuple[torch.Tensor, ...]:
         return parameters["motion"][row : row + 1].permute(0, 3, 1, 2).split([2, 2, 1, 1], dim=1)
@@ -136,12 +136,12 @@ def reference(model: MotionWavelet, parameters: Parameters, frame: int) -> list[
         shares_kept = kept, F.avg_pool2d(kept, 2)
         if row < len(model.shape.keys):
             before = linear(rows[0])[0]
-            predicted = [shares_kept[i] * moved(before[i], flows[0], 1 + i, overlaps) for i in range(2)]
+            predicted = [shares_kept[i] * moved(before[i], flows[0], 1 + i, overlapping) for i in range(2)]
             return [planes[0] + filtered(predicted[0], 0), planes[1] + predicted[1]], [none]
         low, high = (model.intervals.frame[row] for row in rows)
         share = torch.tensor((high - model.intervals.frame[row]) / (high - low)).clamp(0.02, 0.98)
         weight = torch.sigmoid(lifted(flows[2] + torch.log(share / (1 - share)), planes[0].shape[-2:]))
-        pair = [[moved(linear(rows[k])[0][i], flows[k], 1 + i, overlaps) for i in range(2)] for k in range(2)]
+        pair = [[moved(linear(rows[k])[0][i], flows[k], 1 + i, overlapping) for i in range(2)] for k in range(2)]
         for i, share_of_first in enumerate((weight, F.avg_pool2d(weight, 2))):
             blended = share_of_first * pair[0][i] + (1 - share_of_first) * pair[1][i]
             faded = shares_kept[i] * blended
