@@ -62,7 +62,7 @@ def _lines(about: dict[str, Any]) -> Iterator[tuple[str, str]]:
 
 
 def _shape_lines(shape: dict[str, Any], preset: str) -> Iterator[tuple[str, str]]:
-    if shape["kind"] != "mcw6":
+    if shape["kind"] != "mcw7":
         return
     keys = shape["keys"]
     listed = [str(key) for key in keys[:LISTED_KEYS]] + ["..."] * (len(keys) > LISTED_KEYS)

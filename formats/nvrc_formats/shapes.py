@@ -114,7 +114,7 @@ class MotionWaveletShape:
     `overlaps`: whether predictions overlap where motion jumps from cell to cell.
     """
 
-    KIND: ClassVar[str] = "mcw6"  # first element on the wire
+    KIND: ClassVar[str] = "mcw7"  # first element on the wire
     COARSEST_STRIDE: ClassVar[int] = 16  # luma samples along each side of a cell of the coarsest grids
     VALUES_PER_CELL: ClassVar[int] = 16 * 16 * 3 // 2  # a wavelet transform keeps the number of samples
     MOTION_CELLS: ClassVar[tuple[int, ...]] = (16, 32, 64)

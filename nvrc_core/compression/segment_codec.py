@@ -22,8 +22,8 @@ from nvrc_core.compression.side_information import (
     fit_group_priors,
     group_prior_fields,
     groups,
-    join_side,
-    split_side,
+    side_of_residuals,
+    side_residuals,
 )
 
 ROOT_BYTES = 3  # a group's hyperprior: mean in eighths (two bytes, offset binary) and scale index
@@ -122,11 +122,11 @@ def _walk_side(scheme: Scheme, coder: _Writer | _Reader, symbols: Symbols | None
     coder.bits["side"] += 8 * len(roots)
     priors = {name: _unpack_root(root) for name, root in zip(names, roots.reshape(-1, ROOT_BYTES), strict=True)}
     means, scales = group_prior_fields(scheme.side_specs, priors)
-    known = symbols and join_side(scheme.side_specs, symbols.side)
-    values = _code(coder, "side", means, scales, LAPLACE, known)
-    if values.abs().max() > MAX_SIDE_VALUE:
+    known = symbols and side_residuals(scheme.side_specs, symbols.side)
+    side = side_of_residuals(scheme.side_specs, _code(coder, "side", means, scales, LAPLACE, known))
+    if any(values.abs().max() > MAX_SIDE_VALUE for values in side.values()):
         raise PayloadError(f"a value of the side information is beyond {MAX_SIDE_VALUE}")
-    return split_side(scheme.side_specs, values)
+    return side
 
 
 def _code(

@@ -3,10 +3,15 @@
 They are learned as real numbers, rounded in every forward pass, and coded themselves under a hyperprior: one mean
 and one scale a group, the only numbers of a segment that are stored raw. In the paper (table 4, V4), leaving
 side information uncoded costs 31 % of the rate.
+
+Steps and scales of bands differ from channel to channel alike on all levels. Each of these groups is a *plane*, its
+tensors [levels, C] side by side, and of it is coded what each value differs from above + left - above left (predictor 4
+of lossless JPEG, ITU-T T.81, annex H). The mean is then the first value's alone.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from math import log, prod
 
 import torch
@@ -16,6 +21,7 @@ from torch import Tensor
 
 from nvrc_core.compression.quantise import clamp_through, round_through
 from nvrc_core.compression.rate import matching_scale_index, scale_index_of, symbol_bits
+from nvrc_core.constants import constant
 
 STEPS_PER_OCTAVE = 8  # a step index i stands for the step 2 ** (i / 8)
 SCALES_PER_STEP = log(2) / STEPS_PER_OCTAVE / SCALE_LOG_STEP  # scale indices that a step index is worth
@@ -29,6 +35,7 @@ GROUPS = (
     *(f"band.{part}" for part in ("step", "scale", "weight", "slope", "phase", "mean", "offset")),
     *(f"motion.{part}" for part in ("step", "scale", "weight", "slope", "mean", "share")),
 )
+PLANES = ("band.step", "band.scale")
 
 
 @dataclass(frozen=True)
@@ -43,13 +50,13 @@ class SideSpec:
 SideValues = Mapping[str, Tensor]
 
 
-def split_side(specs: Sequence[SideSpec], flat: Tensor) -> dict[str, Tensor]:
+def split_side(specs: tuple[SideSpec, ...], flat: Tensor) -> dict[str, Tensor]:
     """Views of one vector of all side information, by name."""
     parts = flat.split([prod(spec.shape) for spec in specs])
     return {spec.name: part.view(spec.shape) for spec, part in zip(specs, parts, strict=True)}
 
 
-def join_side(specs: Sequence[SideSpec], side: SideValues) -> Tensor:
+def join_side(specs: tuple[SideSpec, ...], side: SideValues) -> Tensor:
     """The inverse of `split_side`."""
     return torch.cat([side[spec.name].reshape(-1) for spec in specs])
 
@@ -69,11 +76,41 @@ def scale_at_step(values: Tensor, step_index: int) -> float:
     return matching_scale_index(values / step_size(torch.tensor(float(step_index))))
 
 
-def groups(specs: Sequence[SideSpec]) -> list[str]:
+def groups(specs: tuple[SideSpec, ...]) -> list[str]:
     """The groups in coding order."""
     used = {spec.group for spec in specs}
     assert used <= set(GROUPS)
     return [group for group in GROUPS if group in used]
+
+
+def side_residuals(specs: tuple[SideSpec, ...], side: SideValues) -> Tensor:
+    """What is coded, in the order of `join_side`: values, and of planes what they differ from their neighbours'."""
+    return join_side(specs, {**side, **_of_planes(specs, side, _differences)})
+
+
+def side_of_residuals(specs: tuple[SideSpec, ...], residuals: Tensor) -> dict[str, Tensor]:
+    """The inverse of `side_residuals`."""
+    side = split_side(specs, residuals)
+    return side | _of_planes(specs, side, lambda plane: plane.cumsum(0).cumsum(1))
+
+
+def _differences(plane: Tensor) -> Tensor:
+    for axis in (0, 1):
+        first, rest = plane.narrow(axis, 0, 1), plane.diff(dim=axis)
+        plane = torch.cat([first, rest], dim=axis)
+    return plane
+
+
+def _of_planes(specs: tuple[SideSpec, ...], side: SideValues, change: Callable[[Tensor], Tensor]) -> dict[str, Tensor]:
+    """The tensors of each plane, changed."""
+    changed = {}
+    for group in PLANES:
+        names = [spec.name for spec in specs if spec.group == group]
+        if names:
+            tensors = [side[name] for name in names]
+            parts = change(torch.cat(tensors, dim=1)).split([tensor.shape[1] for tensor in tensors], dim=1)
+            changed |= zip(names, parts, strict=True)
+    return changed
 
 
 @dataclass(frozen=True)
@@ -84,38 +121,58 @@ class GroupPrior:
     scale_index: int
 
 
-def fit_group_priors(specs: Sequence[SideSpec], side: SideValues) -> dict[str, GroupPrior]:
+def fit_group_priors(specs: tuple[SideSpec, ...], side: SideValues) -> dict[str, GroupPrior]:
     """The priors that match mean and deviation of each group's integers: the best two numbers need no training."""
     return {
         group: GroupPrior(int(mean_eighths), int(scale_index))
-        for group, (mean_eighths, scale_index) in _matching_priors(specs, side).items()
+        for group, (mean_eighths, scale_index) in _matching_priors(specs, side_residuals(specs, side)).items()
     }
 
 
 @torch.no_grad()
-def _matching_priors(specs: Sequence[SideSpec], side: SideValues) -> dict[str, tuple[Tensor, Tensor]]:
+def _matching_priors(specs: tuple[SideSpec, ...], residuals: Tensor) -> dict[str, tuple[Tensor, Tensor]]:
     """Mean in eighths and scale index by group, scalars of whole numbers that need not leave the device."""
+    residuals = residuals.double()
+    values, has_mean = (split_side(specs, flat) for flat in (residuals, constant(_has_mean(specs), residuals)))
     priors = {}
     for group in groups(specs):
-        values = torch.cat([side[spec.name].flatten() for spec in specs if spec.group == group]).double()
-        mean_eighths = (values.mean() * OFFSETS).round()
-        deviation = (values - mean_eighths / OFFSETS).square().mean().sqrt()
+        of_group, counts = (
+            torch.cat([parts[spec.name].flatten() for spec in specs if spec.group == group])
+            for parts in (values, has_mean)
+        )
+        mean_eighths = (of_group.mul(counts).sum() / counts.sum() * OFFSETS).round()
+        deviation = (of_group - counts * mean_eighths / OFFSETS).square().mean().sqrt()
         priors[group] = mean_eighths, scale_index_of(deviation).round()
     return priors
 
 
-def group_prior_fields(specs: Sequence[SideSpec], priors: Mapping[str, GroupPrior]) -> tuple[Tensor, Tensor]:
-    """(mean in eighths, scale index) of every value of `join_side`'s vector, float64."""
+@lru_cache(maxsize=16)
+def _has_mean(specs: tuple[SideSpec, ...]) -> tuple[float, ...]:
+    """For each of `side_residuals`: 1 if the mean of its group is its own, 0 if its mean is zero."""
+    begun: set[str] = set()
+    shares: list[float] = []
+    for spec in specs:
+        first = float(spec.group not in begun)
+        others = float(spec.group not in PLANES)
+        shares += [max(first, others), *[others] * (prod(spec.shape) - 1)]
+        begun.add(spec.group)
+    return tuple(shares)
+
+
+def group_prior_fields(specs: tuple[SideSpec, ...], priors: Mapping[str, GroupPrior]) -> tuple[Tensor, Tensor]:
+    """(mean in eighths, scale index) of every value of `side_residuals`, float64."""
     sizes = torch.tensor([prod(spec.shape) for spec in specs])
     means = torch.tensor([priors[spec.group].mean_eighths for spec in specs], dtype=torch.float64)
     scales = torch.tensor([priors[spec.group].scale_index for spec in specs], dtype=torch.float64)
-    return means.repeat_interleave(sizes), scales.repeat_interleave(sizes)
+    return means.repeat_interleave(sizes) * constant(_has_mean(specs), means), scales.repeat_interleave(sizes)
 
 
-def side_bits(specs: Sequence[SideSpec], side: SideValues) -> Tensor:
+def side_bits(specs: tuple[SideSpec, ...], side: SideValues) -> Tensor:
     """Total bits of the side information (rounded values), without the raw root numbers."""
-    priors, values = _matching_priors(specs, side), join_side(specs, side)
+    residuals = side_residuals(specs, side)
+    priors = _matching_priors(specs, residuals)
     means, scales = (
-        torch.cat([priors[spec.group][field].to(values).expand(prod(spec.shape)) for spec in specs]) for field in (0, 1)
+        torch.cat([priors[spec.group][field].to(residuals).expand(prod(spec.shape)) for spec in specs])
+        for field in (0, 1)
     )
-    return symbol_bits(values, means, scales, LAPLACE).sum()
+    return symbol_bits(residuals, means * constant(_has_mean(specs), residuals), scales, LAPLACE).sum()

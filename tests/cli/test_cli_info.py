@@ -31,7 +31,7 @@ def file_of(path: Path, keys: tuple[int, ...], preset: str = "fast", channels: i
 def test_wavelets_as_json(nvrc, tmp_path):
     about = json.loads(nvrc("info", file_of(tmp_path / "a.nvrc", (0, 32, 48)), "--json").stdout)
     (segment,) = about["segments"]
-    told = {"kind": "mcw6", "keys": [0, 32, 48], "channels": 16, "blocks": 2, "motion_cell": 32, "overlaps": True}
+    told = {"kind": "mcw7", "keys": [0, 32, 48], "channels": 16, "blocks": 2, "motion_cell": 32, "overlaps": True}
     assert segment["representation"] == told
     network = 18 * 16 + 2 * (9 * 16 + 4 * 16 * 16) + 54 * 16
     assert segment["parameters"] == 49 * (2 * 3 * 384 + 1 * 2 * 6) + 6 * 18 + network  # six levels have filters
@@ -47,7 +47,7 @@ def test_wavelets_as_json(nvrc, tmp_path):
 )
 def test_wavelets_in_words(nvrc, tmp_path, keys, listed):
     lines = nvrc("info", file_of(tmp_path / "a.nvrc", keys)).stdout.splitlines()
-    assert sum("mcw6" in line for line in lines) == 1
+    assert sum("mcw7" in line for line in lines) == 1
     assert f"  keys      {listed}" in lines
     assert "  network   16 channels, 2 blocks" in lines
     assert "  motion    cells of 32 samples, overlapping where it jumps" in lines

@@ -175,7 +175,7 @@ def test_the_other_kind_of_representation_comes_back(encoded: Encoded, tmp_path:
     file = tmp_path / "a.nvrc"
     result = encode(str(encoded.source), str(file), replace(encoded.config, preset=tiny_hinerv_preset))
     kinds = [describe(str(path))["segments"][0]["representation"]["kind"] for path in (encoded.file, file)]
-    assert kinds == ["mcw6", "hinerv2"]
+    assert kinds == ["mcw7", "hinerv2"]
     everything = decoded(file, tmp_path / "all.yuv")
     assert (
         decoded(file, tmp_path / "some.yuv", frames=FrameRange(2, 5)) == everything[2 * FRAME_BYTES : 5 * FRAME_BYTES]

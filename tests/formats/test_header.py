@@ -149,7 +149,7 @@ def test_wavelet_segment_golden():
     assert pack_segment(WAVELET_SEGMENT, b"coded") == bytes.fromhex(
         "2800"  # 40 bytes of header
         "96 cd0258 31 90"  # six fields: from frame 600 on 49 frames, all of the same duration
-        "96 a4 6d637736"  # "mcw6"
+        "96 a4 6d637737"  # "mcw7"
         "93 00 20 30 10 02 20 c3"  # three keys, 16 channels, 2 blocks, motion in cells of 32 samples that overlaps
         "c408 73796d626f6c7321  c408 7069637475726573"  # the hashes
         "636f646564"  # the coded symbols
@@ -304,8 +304,8 @@ WAVELET_FAULTS = [
     ((3, 4), None, "motion_cell"),
     ((3, 5), 1, "overlaps is 1, not true or false"),
     ((3, 5), None, "overlaps"),
-    ((3,), ["mcw6", [0, 48], 16, 2, 32], "representation"),
-    ((3, 0), "mcw7", "'mcw7', which needs a newer version"),
+    ((3,), ["mcw7", [0, 48], 16, 2, 32], "representation"),
+    ((3, 0), "mcw9", "'mcw9', which needs a newer version"),
     ((3, 0), "hinerv2", "representation"),
 ]
 
