@@ -4,9 +4,9 @@ They are learned as real numbers, rounded in every forward pass, and coded thems
 and one scale a group, the only numbers of a segment that are stored raw. In the paper (table 4, V4), leaving
 side information uncoded costs 31 % of the rate.
 
-Steps and scales of bands differ from channel to channel alike on all levels. Each of these groups is a *plane*, its
-tensors [levels, C] side by side, and of it is coded what each value differs from above + left - above left (predictor 4
-of lossless JPEG, ITU-T T.81, annex H). The mean is then the first value's alone.
+Steps and scales of bands differ from channel to channel alike on all levels. Each of these groups is a *two-way
+table*, its tensors [levels, C] side by side, of which is coded what each value differs from above + left - above left
+(predictor 4 of lossless JPEG, ITU-T T.81, annex H). The mean is then the first value's alone.
 """
 
 from collections.abc import Callable, Mapping
@@ -35,7 +35,7 @@ GROUPS = (
     *(f"band.{part}" for part in ("step", "scale", "weight", "slope", "phase", "mean", "offset")),
     *(f"motion.{part}" for part in ("step", "scale", "weight", "slope", "mean", "share")),
 )
-PLANES = ("band.step", "band.scale")
+TWO_WAY = ("band.step", "band.scale")
 
 
 @dataclass(frozen=True)
@@ -84,27 +84,27 @@ def groups(specs: tuple[SideSpec, ...]) -> list[str]:
 
 
 def side_residuals(specs: tuple[SideSpec, ...], side: SideValues) -> Tensor:
-    """What is coded, in the order of `join_side`: values, and of planes what they differ from their neighbours'."""
-    return join_side(specs, {**side, **_of_planes(specs, side, _differences)})
+    """What is coded, in the order of `join_side`: values, but of two-way tables what these differ from neighbours."""
+    return join_side(specs, {**side, **_of_tables(specs, side, _differences)})
 
 
 def side_of_residuals(specs: tuple[SideSpec, ...], residuals: Tensor) -> dict[str, Tensor]:
     """The inverse of `side_residuals`."""
     side = split_side(specs, residuals)
-    return side | _of_planes(specs, side, lambda plane: plane.cumsum(0).cumsum(1))
+    return side | _of_tables(specs, side, lambda table: table.cumsum(0).cumsum(1))
 
 
-def _differences(plane: Tensor) -> Tensor:
+def _differences(table: Tensor) -> Tensor:
     for axis in (0, 1):
-        first, rest = plane.narrow(axis, 0, 1), plane.diff(dim=axis)
-        plane = torch.cat([first, rest], dim=axis)
-    return plane
+        first, rest = table.narrow(axis, 0, 1), table.diff(dim=axis)
+        table = torch.cat([first, rest], dim=axis)
+    return table
 
 
-def _of_planes(specs: tuple[SideSpec, ...], side: SideValues, change: Callable[[Tensor], Tensor]) -> dict[str, Tensor]:
-    """The tensors of each plane, changed."""
+def _of_tables(specs: tuple[SideSpec, ...], side: SideValues, change: Callable[[Tensor], Tensor]) -> dict[str, Tensor]:
+    """The tensors of each two-way table, changed."""
     changed = {}
-    for group in PLANES:
+    for group in TWO_WAY:
         names = [spec.name for spec in specs if spec.group == group]
         if names:
             tensors = [side[name] for name in names]
@@ -153,7 +153,7 @@ def _has_mean(specs: tuple[SideSpec, ...]) -> tuple[float, ...]:
     shares: list[float] = []
     for spec in specs:
         first = float(spec.group not in begun)
-        others = float(spec.group not in PLANES)
+        others = float(spec.group not in TWO_WAY)
         shares += [max(first, others), *[others] * (prod(spec.shape) - 1)]
         begun.add(spec.group)
     return tuple(shares)

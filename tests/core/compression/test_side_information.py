@@ -111,11 +111,11 @@ def test_bits_carry_gradients_towards_the_mean_of_the_group():
     assert gradient[0, 0] >= 0
 
 
-# -- planes -----------------------------------------------------------------------------------------------
+# -- two-way tables ---------------------------------------------------------------------------------------
 
 
-def planes(levels: int, widths: tuple[int, ...]) -> tuple[SideSpec, ...]:
-    """Two planes whose tensors alternate, around one that is none."""
+def two_way(levels: int, widths: tuple[int, ...]) -> tuple[SideSpec, ...]:
+    """Two tables whose tensors alternate, around a group that is none."""
     of_bands = [
         SideSpec(f"{band}.{field}", f"band.{field}", (levels, width))
         for band, width in enumerate(widths)
@@ -124,7 +124,7 @@ def planes(levels: int, widths: tuple[int, ...]) -> tuple[SideSpec, ...]:
     return (of_bands[0], SideSpec("weights", "band.weight", (2, 3)), *of_bands[1:])
 
 
-def plane_side(specs: tuple[SideSpec, ...], seed: int, spread: float) -> dict[str, torch.Tensor]:
+def scattered_side(specs: tuple[SideSpec, ...], seed: int, spread: float) -> dict[str, torch.Tensor]:
     generator = torch.Generator().manual_seed(seed)
     return {
         spec.name: (torch.randn(spec.shape, generator=generator, dtype=torch.float64) * spread - 20).round()
@@ -134,21 +134,21 @@ def plane_side(specs: tuple[SideSpec, ...], seed: int, spread: float) -> dict[st
 
 @given(st.integers(1, 4), st.lists(st.integers(1, 5), min_size=1, max_size=3), st.integers(0, 99))
 def test_residuals_come_back(levels: int, widths: list[int], seed: int):
-    specs = planes(levels, tuple(widths))
-    side = plane_side(specs, seed, spread=300.0)
+    specs = two_way(levels, tuple(widths))
+    side = scattered_side(specs, seed, spread=300.0)
     back = side_of_residuals(specs, side_residuals(specs, side))
     assert list(back) == list(side)
     assert all(torch.equal(back[name], value) for name, value in side.items())
 
 
-def test_residuals_of_a_plane_are_what_it_differs_from_its_neighbours_plane():
+def test_residuals_are_what_values_differ_from_above_and_left():
     specs = (SideSpec("a", "band.step", (3, 2)), SideSpec("b", "band.step", (3, 1)))
     side = {"a": torch.tensor([[5.0, 7.0], [1.0, 3.0], [1.0, 4.0]]), "b": torch.tensor([[6.0], [2.0], [9.0]])}
     assert side_residuals(specs, side).tolist() == [5, 2, -4, 0, 0, 1, -1, 0, 6]
 
 
-def test_only_the_first_value_of_a_plane_has_the_mean():
-    specs = planes(2, (2, 1))
+def test_only_the_first_value_of_a_table_has_the_mean():
+    specs = two_way(2, (2, 1))
     priors = {"band.step": GroupPrior(80, 3), "band.scale": GroupPrior(-16, 9), "band.weight": GroupPrior(7, 0)}
     means, scales = group_prior_fields(specs, priors)
     assert means.tolist() == [80, 0, 0, 0] + [7] * 6 + [-16, 0, 0, 0] + [0, 0] + [0, 0]
@@ -156,12 +156,12 @@ def test_only_the_first_value_of_a_plane_has_the_mean():
 
 
 def test_a_first_value_costs_nothing_and_rows_and_columns_that_differ_evenly_cost_little():
-    specs = planes(7, (12, 9, 9, 3))
+    specs = two_way(7, (12, 9, 9, 3))
     rows, columns = torch.arange(7.0).square().unsqueeze(1), 3.0 * torch.arange(12).remainder(5)
     side = {spec.name: torch.full(spec.shape, -40.0) for spec in specs}
     assert side_bits(specs, side) < 1
     for spec in specs:
         if spec.group != "band.weight":
             side[spec.name] = side[spec.name] + rows + columns[: spec.shape[1]]
-    scattered = plane_side(specs, seed=0, spread=10.0)
+    scattered = scattered_side(specs, seed=0, spread=10.0)
     assert side_bits(specs, side) < 0.6 * side_bits(specs, scattered)
