@@ -68,10 +68,14 @@ def _shape_lines(shape: dict[str, Any], preset: str) -> Iterator[tuple[str, str]
     listed = [str(key) for key in keys[:LISTED_KEYS]] + ["..."] * (len(keys) > LISTED_KEYS)
     apart = f", at most {max(after - key for key, after in pairwise(keys))} apart" if len(keys) > 1 else ""
     yield "  keys", f"{len(keys)} of {keys[-1] + 1} frames{apart}: {', '.join(listed)}"
-    blocks = f"{shape['blocks']} block" + "s" * (shape["blocks"] != 1)
     overlaps = ", overlapping where it jumps" * shape["overlaps"]
     yield "  motion", f"cells of {shape['motion_cell']} samples{overlaps}"
-    yield "  network", f"{shape['channels']} channels, {blocks}{_limit(shape['channels'], preset)}"
+    size = ", ".join(_counted(shape[part], part) for part in ("channels", "blocks"))
+    yield "  network", size + _limit(shape["channels"], preset)
+
+
+def _counted(number: int, plural: str) -> str:
+    return f"{number} {plural if number != 1 else plural[:-1]}"
 
 
 def _limit(channels: int, preset: str) -> str:

@@ -10,12 +10,13 @@ class MotionProfile:
     """A complexity level of motion-compensated wavelets.
 
     `channels`, `blocks`: the network at most; `network_share`: the share of the bits that its weights may take, at
-    `bits_per_weight` each. `key_interval`: frames from key to key.
+    `bits_per_weight` each. Where that is too little for any, one channel and no block is left of it. `key_interval`:
+    frames from key to key.
     """
 
     channels: int
     blocks: int
-    network_share: float = 0.04
+    network_share: float = 0.02
     bits_per_weight: float = 3.0
     key_interval: int = KEY_INTERVAL
 

@@ -7,6 +7,7 @@ number of frames and the bits that the file may take.
 from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from math import prod
+from typing import TypeVar
 
 from nvrc_formats.header import HinervShape, MotionWaveletShape, Shape
 from nvrc_formats.limits import MAX_PARAMETERS, MAX_SEGMENT_FRAMES
@@ -18,6 +19,8 @@ from nvrc_core.representation.motion_wavelet import MotionWavelet
 from nvrc_core.representation.profile import MotionProfile, Profile
 
 WIDTH_STEP = 4
+
+Size = TypeVar("Size")
 
 
 def shape_for(
@@ -46,13 +49,14 @@ def _motion_shape(
 ) -> MotionWaveletShape:
     keys = default_keys(frames, profile.key_interval, cuts)
 
-    def weights(channels: int) -> int:
-        specs = MotionWavelet(MotionWaveletShape(keys, channels, profile.blocks), video, frames).specs
-        return sum(spec.size for spec in specs if spec.kind in ("layer", "bias"))
+    def fits(shape: MotionWaveletShape) -> bool:
+        specs = MotionWavelet(shape, video, frames).specs
+        weights = sum(spec.size for spec in specs if spec.kind in ("layer", "bias"))
+        return weights * profile.bits_per_weight <= profile.network_share * target_bits
 
-    most = profile.network_share * target_bits / profile.bits_per_weight
     widths = range(WIDTH_STEP, profile.channels + 1, WIDTH_STEP)
-    return MotionWaveletShape(keys, _largest(widths, lambda channels: weights(channels) <= most), profile.blocks)
+    networks = [(1, 0), *((channels, profile.blocks) for channels in widths)]
+    return _largest([MotionWaveletShape(keys, *network) for network in networks], fits)
 
 
 def _hinerv_shape(profile: Profile, video: VideoFormat, frames: int, target_bits: float) -> HinervShape:
@@ -64,8 +68,8 @@ def _hinerv_shape(profile: Profile, video: VideoFormat, frames: int, target_bits
     return _scaled(profile, video, frames, width)
 
 
-def _largest(values: range, fits: Callable[[int], bool]) -> int:
-    """The largest value that fits, where smaller ones fit if larger ones do; the first one if none does."""
+def _largest(values: Sequence[Size], fits: Callable[[Size], bool]) -> Size:
+    """The last value that fits, where those before fit if later ones do; the first one if none does."""
     return values[max(0, bisect_left(values, True, key=lambda value: not fits(value)) - 1)]
 
 
