@@ -86,7 +86,7 @@ def encode(
 def _reason(bpp: float, wanted: float) -> str:
     if bpp > wanted:
         return "the smallest representation of this preset takes more; give it more frames, or a higher rate"
-    return "the largest representation of this preset cannot use more; choose a slower one"
+    return "this preset cannot use more, with its largest representation or in its steps; choose a slower one"
 
 
 def _encode_clip(clip: Clip, config: EncodeConfig, where: Runtime, on_event: EventHandler) -> tuple[bytes, dict]:
