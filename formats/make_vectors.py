@@ -370,7 +370,10 @@ def corrupt_wavelets(data: bytes) -> dict[str, tuple[bytes, str]]:
         "keys-not-ascending": (parts.with_segment(_set(3, 1, value=[0, 5, 5, last])).file(), "HeaderError"),
         "keys-end-early": (parts.with_segment(_set(3, 1, value=[0, last - 1])).file(), "HeaderError"),
         "keys-end-late": (parts.with_segment(_set(3, 1, value=[0, last + 1])).file(), "HeaderError"),
-        "wavelets-without-blocks": (parts.with_segment(_set(3, value=["mcw7", [0, last], 4])).file(), "HeaderError"),
+        "wavelets-without-blocks": (
+            parts.with_segment(_set(3, value=[MotionWaveletShape.KIND, [0, last], 4])).file(),
+            "HeaderError",
+        ),
         "wavelets-odd-cells": (parts.with_segment(_set(3, 4, value=48)).file(), "HeaderError"),
         "wavelets-overlaps-no-bool": (parts.with_segment(_set(3, 5, value=1)).file(), "HeaderError"),
         "wavelets-no-channels": (parts.with_segment(_set(3, 2, value=0)).file(), "HeaderError"),

@@ -6,6 +6,7 @@ from itertools import pairwise
 from typing import Annotated, Any
 
 import typer
+from nvrc_formats.shapes import MotionWaveletShape
 
 from nvrc_cli.json_output import emit
 from nvrc_cli.options import AsJson, NvrcFile, flag
@@ -62,7 +63,7 @@ def _lines(about: dict[str, Any]) -> Iterator[tuple[str, str]]:
 
 
 def _shape_lines(shape: dict[str, Any], preset: str) -> Iterator[tuple[str, str]]:
-    if shape["kind"] != "mcw7":
+    if shape["kind"] != MotionWaveletShape.KIND:
         return
     keys = shape["keys"]
     listed = [str(key) for key in keys[:LISTED_KEYS]] + ["..."] * (len(keys) > LISTED_KEYS)
