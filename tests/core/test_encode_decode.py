@@ -238,6 +238,19 @@ def test_rates_are_those_of_the_real_file(encoded: Encoded):
     assert sum(result.parts.values()) == pytest.approx(size, abs=0.001 * size + 8)
 
 
+@pytest.mark.parametrize(
+    ("bpp", "reason"),
+    [(0.01, "the smallest representation of this preset takes more"), (100.0, "this preset cannot use more")],
+)
+def test_a_rate_that_is_missed_is_told_with_its_reason(encoded: Encoded, tmp_path: Path, bpp: float, reason: str):
+    events: list[Event] = []
+    config = replace(encoded.config, target_bpp=bpp)
+    result = encode(str(encoded.source), str(tmp_path / "a.nvrc"), config, on_event=events.append)
+    (message,) = [event.message for event in events if isinstance(event, Notice)]
+    assert message.startswith(f"the rate is {result.bpp:.4f} bpp, not {bpp} as asked: {reason}")
+    assert (result.bpp > bpp) == (bpp < 1)
+
+
 def test_a_file_tells_what_it_is(encoded: Encoded):
     told = describe(str(encoded.file))
     size = encoded.file.stat().st_size
