@@ -20,3 +20,8 @@ def scheme_for(representation: Representation) -> Scheme:
     """The compression scheme of a representation."""
     intervals = representation.intervals if isinstance(representation, MotionWavelet) else None
     return Scheme(representation.specs, intervals)
+
+
+def linear_scheme_for(representation: MotionWavelet) -> Scheme:
+    """That of its linear pictures: of all but the network."""
+    return Scheme(representation.linear_specs, representation.intervals)

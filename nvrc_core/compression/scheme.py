@@ -75,9 +75,10 @@ class Scheme:
         return side
 
     def initial_motion_side(
-        self, parameters: Mapping[str, Tensor], start: RowStart, layer_bits: float
+        self, parameters: Mapping[str, Tensor], start: RowStart, layer_bits: float = 0.0
     ) -> dict[str, Tensor]:
-        """Side information for grids that start from given symbols, and for fresh layers as in `initial_side`."""
+        """Side information for grids that start from given symbols, and for fresh layers, if there are any, as in
+        `initial_side`."""
         side = self.layer_prior.initial_side(parameters, layer_bits)
         shapes = {spec.name: spec.shape for spec in self.side_specs}
         for prior in self.grid_priors:

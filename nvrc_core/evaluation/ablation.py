@@ -30,12 +30,12 @@ from nvrc_core.config import EncodeConfig
 from nvrc_core.encode import EncodeResult, encode
 from nvrc_core.fitting import motion_coding, motion_fit, motion_trainer, row_adam, warm_start
 from nvrc_core.fitting.motion_trainer import MotionTrainer
+from nvrc_core.fitting.network_fit import NetworkFit
 from nvrc_core.fitting.row_adam import EPSILON, RowAdam
 from nvrc_core.fitting.warm_start import WarmStart
 from nvrc_core.media.selection import FrameRange
 from nvrc_core.representation import motion_wavelet, sizing
 from nvrc_core.representation.motion_channels import FADE, MOTION
-from nvrc_core.representation.motion_wavelet import HALF_PLANES, MotionWavelet
 from nvrc_core.representation.prediction_filter import WEIGHTS
 
 WHOLE = "nothing"
@@ -116,7 +116,13 @@ def _warm_start() -> AbstractContextManager:
 
 
 def _network() -> AbstractContextManager:
-    return patch.object(MotionWavelet, "network", lambda self, features, _: torch.zeros_like(features[:, :HALF_PLANES]))
+    """Linear pictures; all weights are zero."""
+
+    def none(self: NetworkFit, weights: Tensor, *_: Any) -> tuple[Tensor, dict[str, Tensor]]:
+        nothing = torch.zeros_like(weights)
+        return nothing, self._side_of(nothing)
+
+    return patch.object(NetworkFit, "_trained", none)
 
 
 @contextmanager

@@ -18,7 +18,7 @@ from torch import Tensor
 from nvrc_core.fitting.motion_search import search_motion
 from nvrc_core.fitting.settling import settle
 from nvrc_core.fitting.warm_start import pad_planes, warm_start
-from nvrc_core.kinds import scheme_for
+from nvrc_core.kinds import linear_scheme_for
 from nvrc_core.media.selection import FrameRange, read_clip
 from nvrc_core.media.source import open_source
 from nvrc_core.representation.intervals import default_keys
@@ -44,11 +44,11 @@ def settled_priors(clip: Path, frames: int, quality_weight: float) -> dict[str, 
     planes, peak = [torch.from_numpy(plane) for plane in read.planes], read.video.pixel_format.peak
     shape = MotionWaveletShape(default_keys(read.frame_count), channels=4, blocks=1)
     representation = MotionWavelet(shape, read.video, read.frame_count)
-    scheme, intervals = scheme_for(representation), representation.intervals
+    scheme, intervals = linear_scheme_for(representation), representation.intervals
     motion = search_motion(pad_planes(planes)[0], intervals, quality_weight=quality_weight, peak=peak)
     start = warm_start(planes, intervals, motion, quality_weight, peak=peak)
     parameters = representation.initial_parameters((0.5, 0.5, 0.5), torch.Generator().manual_seed(0))
-    side = scheme.initial_motion_side(parameters, start, layer_bits=4.0)
+    side = scheme.initial_motion_side(parameters, start)
     everything, once = torch.arange(intervals.frames), torch.ones(intervals.frames)
     context = torch.tensor(intervals.context)
     return settle(scheme, side, start.symbols, context, repeat(everything), once, STEPS)

@@ -2,9 +2,10 @@
 
     python -m nvrc_core.evaluation.step_speed CLIP... [--preset medium] [--device auto] [--threads 1] [--steps 40]
 
-Prints a Markdown table. A step's arithmetic is counted from the network and the wavelets (backward as twice forward),
-its traffic as all that its operations read and write: caches may serve a part of that, so that a rate above the
-device's is possible. The device's own rates are those of a large copy and of a large float32 matrix product.
+Prints a Markdown table. A step, in which the network has no part, has its arithmetic counted from motion, wavelets and
+filter (backward as twice forward), its traffic as all that its operations read and write: caches may serve a part of
+that, so that a rate above the device's is possible. The device's own rates are those of a large copy and of a large
+float32 matrix product.
 """
 
 import argparse
@@ -25,7 +26,7 @@ from nvrc_core.fitting.losses import DISTORTIONS
 from nvrc_core.fitting.motion_search import search_motion
 from nvrc_core.fitting.motion_trainer import MotionTrainer
 from nvrc_core.fitting.warm_start import pad_planes, warm_start
-from nvrc_core.kinds import representation_for, scheme_for
+from nvrc_core.kinds import linear_scheme_for, representation_for
 from nvrc_core.media.selection import Clip, FrameRange, read_clip
 from nvrc_core.media.source import open_source
 from nvrc_core.presets import PRESETS, Preset
@@ -77,7 +78,7 @@ def measure(clip: Clip, preset: Preset, where: Runtime, steps: int) -> Speed:
     shape = shape_for(preset.profile, video, frames, BPP * video.pixels * frames)
     representation = representation_for(shape, video, frames)
     assert isinstance(representation, MotionWavelet)
-    scheme = scheme_for(representation)
+    scheme = linear_scheme_for(representation)
     planes = [torch.from_numpy(plane).to(where.device) for plane in clip.planes]
     distortion, peak = DISTORTIONS["psnr"](video), video.pixel_format.peak
     luma = pad_planes(planes)[0]
@@ -110,7 +111,8 @@ def measure(clip: Clip, preset: Preset, where: Runtime, steps: int) -> Speed:
     with Traffic() as traffic:
         trainer.update(seen, hard=False)
     memory = torch.cuda.max_memory_allocated(where.device) if where.device.type == "cuda" else None
-    parameters = scheme.dequantise(trainer.hard_rounded())
+    parameters = representation.initial_parameters((0.5, 0.5, 0.5), torch.Generator())
+    parameters |= scheme.dequantise(trainer.hard_rounded())
     pictures = render_frames(representation, parameters, range(frames), peak=peak, device=where.device)
     decode_s = _timed(lambda: list(islice(pictures, frames)), where)[0]
     pixels = len(seen.rows) * video.pixels
@@ -120,7 +122,7 @@ def measure(clip: Clip, preset: Preset, where: Runtime, steps: int) -> Speed:
         step_s,
         pixels,
         traffic.operations,
-        2 * FORWARD_AND_BACKWARD * representation.mac_per_pixel * pixels,
+        2 * FORWARD_AND_BACKWARD * representation.linear_mac_per_pixel * pixels,
         traffic.bytes,
         memory,
         frames / decode_s,

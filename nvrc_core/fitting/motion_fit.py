@@ -1,6 +1,7 @@
-"""A whole fit of motion-compensated wavelets: search, warm start at the right quality, training."""
+"""A whole fit of motion-compensated wavelets: search, warm start at the right quality, training, the network."""
 
 import math
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
@@ -18,10 +19,11 @@ from nvrc_core.fitting.motion_coding import USUAL, MotionCoding
 from nvrc_core.fitting.motion_recipe import MotionRecipe
 from nvrc_core.fitting.motion_search import TYPICAL_QUALITY_WEIGHT, search_motion
 from nvrc_core.fitting.motion_trainer import MotionTrainer
+from nvrc_core.fitting.network_fit import NetworkFit
 from nvrc_core.fitting.rate_control import QUALITY_WEIGHT_BOUNDS
 from nvrc_core.fitting.trainer import Fitted
 from nvrc_core.fitting.warm_start import WarmStart, pad_planes, warm_start
-from nvrc_core.kinds import scheme_for
+from nvrc_core.kinds import linear_scheme_for
 from nvrc_core.representation.motion_wavelet import MotionWavelet
 
 SEARCH_TOLERANCE = 0.03  # of the bits
@@ -34,6 +36,7 @@ SETTLED = 0.92
 """Of the bits of a warm start, about what is left when its priors have settled (`MotionTrainer`)."""
 TYPICAL_BPP, WEIGHT_EXPONENT = 0.08, 2.0  # of typical clips at TYPICAL_QUALITY_WEIGHT
 EXPONENT = 0.8  # bits grow a little slower than lambda
+FLAT_STRIDE = math.log(16)  # of lambda, where bits hardly grow
 
 
 def fit_motion(
@@ -51,12 +54,13 @@ def fit_motion(
     """Fits integer planes Y, U, V [T, H, W] at a rate or at a quality weight, in the given shape, but for how motion is
     given, which is what suits the video."""
     luma, peak = pad_planes(planes)[0], video.pixel_format.peak
+    network_bits = _network_bits(shape, video, len(luma), recipe)
 
     def start_in(coding: MotionCoding, weight: float) -> tuple[MotionWavelet, Scheme, WarmStart, float]:
         """A start from motion searched at a quality weight; and the one it ends with, to meet the rate."""
         of_coding = replace(shape, motion_cell=coding.cell, overlaps=coding.overlaps)
         representation = MotionWavelet(of_coding, video, len(luma))
-        scheme, intervals = scheme_for(representation), representation.intervals
+        scheme, intervals = linear_scheme_for(representation), representation.intervals
         motion = search_motion(luma, intervals, coding=coding, quality_weight=weight, peak=peak)
         start_at = partial(
             warm_start,
@@ -69,7 +73,7 @@ def fit_motion(
         )
         if target_bits is None:
             return representation, scheme, start_at(weight), weight
-        bits_of = partial(_bits_of, representation, scheme, recipe.layer_bits)
+        bits_of = partial(_bits_of, representation, scheme, network_bits)
         return representation, scheme, *_start_with_bits(start_at, bits_of, target_bits / SETTLED, weight)
 
     weight = quality_weight
@@ -87,21 +91,47 @@ def fit_motion(
         planes,
         start,
         recipe,
-        target_bits=target_bits,
+        # The smallest network may take more than is asked for.
+        target_bits=None if target_bits is None else max(target_bits - network_bits, target_bits / 2),
         quality_weight=weight,
         distortion=distortion,
         peak=peak,
         seed=seed,
     )
-    return representation.shape, trainer.run(on_progress)
+    start_s = time.monotonic()
+    fitted = trainer.run(on_progress)
+    weight, steps, network_start_s = fitted.quality_weight, recipe.network_steps_for(len(luma)), time.monotonic()
+    bpp = (float(scheme.rate(fitted.symbols).total) + network_bits) / planes[0].numel()
+
+    def on_network_step(step: int, quality_db: float) -> None:
+        now_s = time.monotonic()
+        remaining_s = (now_s - network_start_s) / step * (steps - step)
+        on_progress(FitProgress("network", step, steps, quality_db, bpp, weight, now_s - start_s, remaining_s))
+
+    network_fit = NetworkFit(
+        representation,
+        planes,
+        quality_weight=weight,
+        distortion=distortion,
+        weight_bits=recipe.weight_bits,
+        peak=peak,
+        draw=torch.Generator().manual_seed(seed),
+        on_step=on_network_step,
+    )
+    return representation.shape, Fitted(network_fit.run(fitted.symbols, steps), weight)
 
 
-def _bits_of(representation: MotionWavelet, scheme: Scheme, layer_bits: float, start: WarmStart) -> float:
-    """What a start takes with layers that are all zero."""
+def _network_bits(shape: MotionWaveletShape, video: VideoFormat, frames: int, recipe: MotionRecipe) -> float:
+    """About what the network will take."""
+    return recipe.weight_bits * sum(spec.size for spec in MotionWavelet(shape, video, frames).network_specs)
+
+
+def _bits_of(representation: MotionWavelet, scheme: Scheme, network_bits: float, start: WarmStart) -> float:
+    """What a start takes with a filter that is zero, and the network."""
     parameters = representation.initial_parameters((0.5, 0.5, 0.5), torch.Generator())
-    side = scheme.initial_motion_side(parameters, start, layer_bits)
+    side = scheme.initial_motion_side(parameters, start)
     layers = torch.zeros_like(scheme.layer_prior.flatten(parameters))
-    return float(scheme.rate(Symbols(side, layers, start.symbols)).total)
+    return float(scheme.rate(Symbols(side, layers, start.symbols)).total) + network_bits
 
 
 def _typical_weight(bpp: float) -> float:
@@ -118,13 +148,18 @@ def _start_with_bits(
     """The warm start whose bits are nearest to those wanted, and its quality weight: a search by secants of log(bits)
     over log(weight)."""
     low, high = (math.log(bound) for bound in QUALITY_WEIGHT_BOUNDS)
-    log_weight, slope = math.log(first_weight), EXPONENT
-    last: tuple[float, float] | None = None
     tried: dict[float, tuple[float, WarmStart]] = {}
-    for _ in range(MOST_TRIES):
+
+    def error_at(log_weight: float) -> float:
         start = start_at(math.exp(log_weight))
         error = math.log(max(bits_of(start), 1.0) / wanted_bits)
         tried[log_weight] = (abs(error), start)
+        return error
+
+    log_weight, slope = math.log(first_weight), EXPONENT
+    last: tuple[float, float] | None = None
+    for _ in range(MOST_TRIES):
+        error = error_at(log_weight)
         if abs(error) < SEARCH_TOLERANCE:
             break
         if last is not None and log_weight != last[0]:
@@ -134,7 +169,13 @@ def _start_with_bits(
         if log_weight in tried:
             break
     nearest = min(error for error, _ in tried.values())
+    if nearest <= SEARCH_TOLERANCE:
+        best = min(tried, key=lambda position: tried[position][0])
+        return tried[best][1], math.exp(best)
     # Frames so flat that all qualities take about the same bits get the best of them.
-    leeway = SEARCH_TOLERANCE if nearest > SEARCH_TOLERANCE else 0.0
-    best = max(position for position, (error, _) in tried.items() if error <= nearest + leeway)
+    most, best = nearest + SEARCH_TOLERANCE, max(tried)
+    while best < high and tried[best][0] <= most:
+        best = min(high, best + FLAT_STRIDE)
+        error_at(best)
+    best = max(position for position, (error, _) in tried.items() if error <= most)
     return tried[best][1], math.exp(best)

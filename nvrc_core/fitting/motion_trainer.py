@@ -1,4 +1,7 @@
-"""The training loop of motion-compensated wavelets: trees of frames, from a warm start to symbols."""
+"""The training loop of motion-compensated wavelets: trees of linear pictures, from a warm start to symbols.
+
+The network, which has no part in these, is fitted afterwards (`network_fit`).
+"""
 
 import math
 import time
@@ -56,10 +59,11 @@ STEPS_A_CURVATURE_SET = 64  # of the fit, so that estimates take a small share o
 
 
 class MotionTrainer:
-    """Fits motion-compensated wavelets to one segment.
+    """Fits the linear pictures of motion-compensated wavelets to one segment.
 
-    `planes`: integer samples [T, H, W] of Y, U, V on the device, at most `peak`. A step takes one set of frames
-    (`TrainingSets`); its loss is an estimate of the whole segment's: bits per luma pixel + lambda * distortion.
+    `scheme`: that of all but the network. `planes`: integer samples [T, H, W] of Y, U, V on the device, at most `peak`.
+    A step takes one set of frames (`TrainingSets`); its loss is an estimate of the whole segment's: bits per luma
+    pixel + lambda * distortion.
     """
 
     def __init__(
@@ -92,7 +96,7 @@ class MotionTrainer:
 
         parameters = representation.initial_parameters((0.5, 0.5, 0.5), self._draw)
         parameters[FILTER] = start.filter.cpu()
-        side = scheme.initial_motion_side(parameters, start, recipe.layer_bits)
+        side = scheme.initial_motion_side(parameters, start)
         self._levels = torch.tensor(intervals.level, device=self.device)
         grids = {name: grid.to(self.device) for name, grid in start.values.items()}
         self.grids = RowAdam(grids, self._levels, ADAM_BETAS)
@@ -199,7 +203,7 @@ class MotionTrainer:
         self, layers: Tensor, symbols: Mapping[str, Tensor], side: SideValues, seen: RowSet
     ) -> tuple[Tensor, ...]:
         parameters = self.scheme.dequantise_rows(layers, symbols, side, seen.index)
-        return self.representation.render_rows(parameters, seen.rows)
+        return self.representation.linear_planes(parameters, seen.rows)
 
     def _total(self, by_row: Tensor, rows: Tensor) -> Tensor:
         """An estimate of the segment's mean over frames from some rows' values [N]."""

@@ -53,8 +53,14 @@ class MotionWavelet:
         self.frames = frames
         self.intervals = Intervals(frames, shape.keys)
         filter_spec = ParameterSpec(FILTER, (self.intervals.levels, shape.FILTER_WEIGHTS), "filter", 0.0)
-        self.specs = (*self._grid_specs(), filter_spec, *self._network_specs())
-        self.mac_per_pixel = self._mac_per_pixel()
+        self.linear_specs = (*self._grid_specs(), filter_spec)
+        self.network_specs = tuple(self._network_specs())
+        self.specs = (*self.linear_specs, *self.network_specs)
+        height, width = shape.coarsest_size(video)
+        coded = height * width * shape.COARSEST_STRIDE**2 / video.pixels
+        self.linear_mac_per_pixel = coded * SYNTHESIS_MACS
+        weights = sum(spec.size for spec in self.network_specs if spec.kind == "layer")
+        self.mac_per_pixel = self.linear_mac_per_pixel + coded * weights / 4
 
     # -- parameters ---------------------------------------------------------------------------------------
 
@@ -91,12 +97,6 @@ class MotionWavelet:
             parameters[f"net.block{block}.depthwise"][:, KERNEL**2 // 2] += 1
         return parameters
 
-    def _mac_per_pixel(self) -> float:
-        height, width = self.shape.coarsest_size(self.video)
-        coded = height * width * self.shape.COARSEST_STRIDE**2 / self.video.pixels
-        network = sum(spec.size for spec in self._network_specs() if spec.kind == "layer") / 4
-        return coded * (network + SYNTHESIS_MACS)
-
     # -- rendering ----------------------------------------------------------------------------------------
 
     def render(self, parameters: Mapping[str, Tensor], frames: Tensor) -> tuple[Tensor, ...]:
@@ -105,17 +105,23 @@ class MotionWavelet:
         rows = sorted(set().union(*map(self.intervals.ancestors, wanted)))
         of_rows = {**parameters, **{spec.name: parameters[spec.name][rows] for spec in self._grid_specs()}}
         once = sorted(set(wanted))
-        planes = self._planes(self.features(of_rows, rows, once), parameters)
+        planes = self.planes(self.features(of_rows, rows, once), parameters)
         return tuple(plane[[once.index(row) for row in wanted]].clamp(0, 1) for plane in planes)
 
     def render_each(self, parameters: Mapping[str, Tensor], frames: range) -> Iterator[tuple[Tensor, ...]]:
-        """See `Representation`. Every row is computed once, by itself; a linear picture is kept while rows to come
-        refer to it, and a finished one until its turn: about as many as an interval has levels."""
+        """See `Representation`."""
+        for features in self.features_each(parameters, frames):
+            yield tuple(plane.clamp(0, 1) for plane in self.planes(features, parameters))
+
+    def features_each(self, parameters: Mapping[str, Tensor], frames: range) -> Iterator[Tensor]:
+        """`features` of one frame after the other, [1, 18, H16 / 2, W16 / 2]. Every row is computed once, by itself; a
+        linear picture is kept while rows to come refer to it, and a finished one until its turn: about as many as an
+        interval has levels."""
         schedule = self._schedule(frames)
         uses = Counter(reference for rows in schedule for row in rows for reference in self._references(row))
         shown = {self.intervals.row_of[frame] for frame in frames}
         known: dict[int, Picture] = {}
-        finished: dict[int, tuple[Tensor, ...]] = {}
+        finished: dict[int, Tensor] = {}
         for frame, rows in zip(frames, schedule, strict=True):
             for row in rows:
                 of_row = {spec.name: parameters[spec.name][row : row + 1] for spec in self._grid_specs()}
@@ -128,8 +134,7 @@ class MotionWavelet:
                     if not uses[reference]:
                         del known[reference]
                 if row in shown:
-                    planes = self._planes(_features(picture, moved), parameters)
-                    finished[row] = tuple(plane.clamp(0, 1) for plane in planes)
+                    finished[row] = _features(picture, moved)
             yield finished.pop(self.intervals.row_of[frame])
 
     def _schedule(self, frames: range) -> list[list[int]]:
@@ -150,34 +155,43 @@ class MotionWavelet:
     def _references(self, row: int) -> set[int]:
         return {self.intervals.reference0[row], self.intervals.reference1[row]} - {NONE}
 
-    def render_rows(self, parameters: Mapping[str, Tensor], rows: Sequence[int]) -> tuple[Tensor, ...]:
-        """Planes Y, U, V as [N, H, W], not clamped, of all of the N given rows, which have to ascend and to include
-        all that they refer to. `parameters` hold bands and motion of these rows only, [N, ...]; differentiable, also
-        through references."""
-        return self._planes(self.features(parameters, rows), parameters)
+    def linear_planes(self, parameters: Mapping[str, Tensor], rows: Sequence[int]) -> tuple[Tensor, ...]:
+        """Linear pictures, planes Y, U, V as [N, H, W], not clamped, of all of the N given rows, which have to ascend
+        and to include all that they refer to. `parameters` hold bands and motion of these rows only, [N, ...];
+        differentiable, also through references."""
+        pictures = [picture for _, picture, _ in self._walk(parameters, rows)]
+        luma, chroma = (torch.cat(planes) for planes in zip(*pictures, strict=True))
+        return self._cropped(luma.squeeze(1), *chroma.unbind(1))
 
     def features(
         self, parameters: Mapping[str, Tensor], rows: Sequence[int], wanted: Sequence[int] | None = None
     ) -> Tensor:
         """Linear pictures and what the network sees of references, [N, 18, H16 / 2, W16 / 2], of rows as for
-        `render_rows`, all or those `wanted`: six half-resolution planes of the linear picture, then for either
+        `linear_planes`, all or those `wanted`: six half-resolution planes of the linear picture, then for either
         reference those of the moved reference minus the picture, zero for keys. Half-resolution planes are luma
         phases (0, 0), (0, 1), (1, 0), (1, 1) as (row, column), U, V."""
+        features = []
+        for batch, picture, moved in self._walk(parameters, rows):
+            features.append(_features(picture, moved))
+            if wanted is not None:  # the others are many, and large
+                features[-1] = features[-1][[place for place, row in enumerate(batch) if row in wanted]]
+        return torch.cat(features)
+
+    def _walk(
+        self, parameters: Mapping[str, Tensor], rows: Sequence[int]
+    ) -> Iterator[tuple[list[int], Picture, list[Picture]]]:
+        """The rows in batches, with the linear pictures of each and their moved references."""
         batches = self._batches(rows)
         sizes = [len(batch) for batch in batches]
         luma, chroma = synthesise(parameters)
         motion = parameters[MOTION].permute(0, 3, 1, 2)
         known: dict[int, Picture] = {}
-        features = []
         for batch, *residual, moves in zip(
             batches, luma.split(sizes), chroma.split(sizes), motion.split(sizes), strict=True
         ):
             picture, moved = self._picture(batch, residual, moves, parameters[FILTER], known)
             known |= zip(batch, zip(*(planes.unbind() for planes in picture), strict=True), strict=True)
-            features.append(_features(picture, moved))
-            if wanted is not None:  # the others are many, and large
-                features[-1] = features[-1][[place for place, row in enumerate(batch) if row in wanted]]
-        return torch.cat(features)
+            yield batch, picture, moved
 
     def _batches(self, rows: Sequence[int]) -> list[list[int]]:
         """Rows that do not refer to each other: keys one by one, others by level."""
@@ -234,13 +248,18 @@ class MotionWavelet:
         head = F.conv2d(maps(samples), kernel, parameters["net.head.bias"] * HEAD_GAIN, padding=KERNEL // 2)
         return head.contiguous()
 
-    def _planes(self, features: Tensor, parameters: Mapping[str, Tensor]) -> tuple[Tensor, ...]:
-        """Y, U, V of the true size; black is 0 and white is 1."""
-        corrected = features[:, :HALF_PLANES] + self.network(features, parameters) + GREY
+    def planes(self, features: Tensor, parameters: Mapping[str, Tensor]) -> tuple[Tensor, ...]:
+        """Corrected pictures of `features`: Y, U, V [N, H, W] of the true size, not clamped; black is 0 and white is 1.
+        Of `parameters` it takes the network's alone."""
+        corrected = features[:, :HALF_PLANES] + self.network(features, parameters)
         phases, *chroma = corrected.split([4, 1, 1], dim=1)
-        planes = (plane.squeeze(1) for plane in (F.pixel_shuffle(phases, 2), *chroma))
+        return self._cropped(*(plane.squeeze(1) for plane in (F.pixel_shuffle(phases, 2), *chroma)))
+
+    def _cropped(self, *planes: Tensor) -> tuple[Tensor, ...]:
+        """Planes [N, H, W] of the true size, of samples from black at 0 to white at 1."""
         return tuple(
-            plane[:, :height, :width] for plane, (height, width) in zip(planes, self.video.plane_shapes, strict=True)
+            plane[:, :height, :width] + GREY
+            for plane, (height, width) in zip(planes, self.video.plane_shapes, strict=True)
         )
 
 

@@ -16,8 +16,8 @@ class MotionProfile:
 
     channels: int
     blocks: int
-    network_share: float = 0.02
-    bits_per_weight: float = 3.0
+    network_share: float = 0.04
+    bits_per_weight: float = 4.0
     key_interval: int = KEY_INTERVAL
 
 

@@ -56,9 +56,9 @@ def test_wavelets_in_words(nvrc, tmp_path, keys, listed):
 @pytest.mark.parametrize(
     ("preset", "channels", "why"),
     [
-        ("medium", 4, ": the most of preset medium"),
-        ("veryslow", 4, ": of at most 8, as weights may take 2% of the bits"),
-        ("veryslow:msssim", 8, ": the most of preset veryslow"),
+        ("fast", 8, ": the most of preset fast"),
+        ("veryslow", 4, ": of at most 16, as weights may take 4% of the bits"),
+        ("veryslow:msssim", 16, ": the most of preset veryslow"),
         ("of-another-version", 4, ""),
         ("nvrc-s1", 4, ""),
     ],

@@ -14,7 +14,7 @@ from nvrc_core.evaluation.ablation import INGREDIENTS, WHOLE, Line, encode_witho
 from nvrc_core.media.selection import FrameRange
 
 Planes = list[np.ndarray]
-OF_REAL_VIDEO = {"fades", "bounded moves", "choice of how motion is coded", "overlapped motion"}
+OF_REAL_VIDEO = {"fades", "bounded moves", "choice of how motion is coded", "overlapped motion", "network"}
 BUNNY = Path(__file__).parents[2] / "data" / "bunny_176x144_32f.mkv"
 
 
@@ -53,7 +53,7 @@ def test_each_ingredient_can_be_left_out(ingredient: str, clip: Path, tiny_prese
 @pytest.mark.parametrize("ingredient", sorted(OF_REAL_VIDEO))
 def test_some_count_where_there_is_detail(ingredient: str, tiny_preset: str):
     """A disc on a plain ground has no gradients that are large beside the others, uncovers nothing worth a fade,
-    and suits the usual motion."""
+    suits the usual motion, and leaves nothing to a network."""
     config = EncodeConfig(preset=tiny_preset, steps=20, quality_weight=300.0, frames=FrameRange(0, 9))
     whole, without = (encode_without(name, BUNNY, config) for name in (WHOLE, ingredient))
     assert (without.bytes, without.psnr_yuv) != (whole.bytes, whole.psnr_yuv)

@@ -1,6 +1,7 @@
 """How long a fit of wavelets runs, and how fast."""
 
 import itertools
+from dataclasses import replace
 
 import pytest
 
@@ -14,6 +15,11 @@ MOTION = [preset.recipe for preset in PRESETS.values() if isinstance(preset.reci
 def test_steps_follow_from_visits_but_short_clips_get_enough():
     assert RECIPE.steps_for(40 * FRAMES_A_STEP) == 400
     assert RECIPE.steps_for(1) == RECIPE.steps_for(10 * FRAMES_A_STEP) == 100
+
+
+def test_a_network_gets_its_steps_but_few_in_a_fit_of_few():
+    recipe = MotionRecipe(visits=0, min_steps=10, network_steps=1000, grid_rate=0.01)
+    assert [replace(recipe, min_steps=steps).network_steps_for(8) for steps in (1, 10, 100)] == [40, 400, 1000]
 
 
 def test_learning_rates_rise_and_then_fall_to_nothing():

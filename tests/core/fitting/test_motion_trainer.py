@@ -18,7 +18,7 @@ from nvrc_core.fitting.motion_recipe import MotionRecipe
 from nvrc_core.fitting.motion_search import search_motion
 from nvrc_core.fitting.motion_trainer import MotionTrainer
 from nvrc_core.fitting.warm_start import WarmStart, pad_planes, warm_start
-from nvrc_core.kinds import scheme_for
+from nvrc_core.kinds import linear_scheme_for
 from nvrc_core.media.selection import FrameRange, read_clip
 from nvrc_core.media.source import open_source
 from nvrc_core.representation.motion_wavelet import MotionWavelet
@@ -29,7 +29,7 @@ QUALITY_WEIGHT = 800.0
 VIDEO = VideoFormat(WIDTH, HEIGHT)
 DISTORTION = SquaredError(VIDEO)
 REPRESENTATION = MotionWavelet(MotionWaveletShape((0, 8, 16), 4, 1), VIDEO, FRAMES)
-SCHEME: Scheme = scheme_for(REPRESENTATION)
+SCHEME: Scheme = linear_scheme_for(REPRESENTATION)
 
 
 @pytest.fixture(scope="module")
@@ -82,12 +82,18 @@ def trainer(planes: list[torch.Tensor], start: WarmStart, steps: int, seed: int 
 
 
 def rendered(symbols: Symbols) -> tuple[torch.Tensor, ...]:
+    """Linear pictures, in the order of rows, within the range of samples."""
     with torch.no_grad():
-        return REPRESENTATION.render(SCHEME.dequantise(symbols), torch.arange(FRAMES))
+        planes = REPRESENTATION.linear_planes(SCHEME.dequantise(symbols), range(FRAMES))
+        return tuple(plane.clamp(0, 1) for plane in planes)
+
+
+def in_rows(planes: list[torch.Tensor]) -> list[torch.Tensor]:
+    return [plane[list(REPRESENTATION.intervals.frame)] / 255 for plane in planes]
 
 
 def loss(planes: list[torch.Tensor], symbols: Symbols) -> float:
-    distortion = DISTORTION(rendered(symbols), [plane / 255 for plane in planes]).mean()
+    distortion = DISTORTION(rendered(symbols), in_rows(planes)).mean()
     bits = float(SCHEME.rate(symbols).total)
     return bits / planes[0].numel() + QUALITY_WEIGHT * float(distortion)
 
@@ -112,7 +118,7 @@ def test_what_is_inherited_stays_so(planes: list[torch.Tensor]):
     start = warm_start(planes, intervals, motion, QUALITY_WEIGHT, coding=coding)
     fresh = trainer(planes, start, steps=30)
     first = fresh.hard_rounded()
-    seen = DISTORTION(rendered(first), [plane / 255 for plane in planes]).mean()
+    seen = DISTORTION(rendered(first), in_rows(planes)).mean()
     assert float(seen) == pytest.approx(start.squared_error, rel=0.02)  # but for samples that are clamped
     last = fresh.run(lambda progress: None).symbols
     assert first.side["motion.share"] == last.side["motion.share"] == 8

@@ -20,7 +20,7 @@ FRAMES, WIDTH, HEIGHT = 5, 96, 80
 VIDEO = VideoFormat(WIDTH, HEIGHT)
 CPU = torch.device("cpu")
 
-WAVELETS = MotionWaveletShape((0, 4), channels=4, blocks=1)
+WAVELETS = MotionWaveletShape((0, 4), channels=1, blocks=0)  # what so few bits allow
 WAVELET_RECIPE = MotionRecipe(visits=0, min_steps=100, grid_rate=0.05)
 HINERV = HinervShape((3, 5, 6), 4, 2, (24, 16), (4, 2), (1, 1), 2, (2, 1), 2, output_stride=2)
 HINERV_RECIPE = Recipe(visits=0, min_steps=100, batch_frames=3)

@@ -214,13 +214,14 @@ def test_a_frame_depends_on_its_ancestors_alone():
         assert (row in ancestors) != all(torch.equal(a, b) for a, b in zip(before, after, strict=True))
 
 
-def test_rows_of_a_training_set_are_the_rendered_frames():
+def test_rows_of_a_training_set_are_the_rendered_frames_without_the_network():
     model = model_of(frames=33, keys=default_keys(33, 16))
     parameters = lively(model)
     rows = [0, 1, 2, *model.intervals.training_sets()[1]]
     frames = torch.tensor(model.intervals.frame)[rows]
-    planes = model.render_rows(rows_of(model, parameters, rows), rows)
-    for plane, expected in zip(planes, model.render(parameters, frames), strict=True):
+    head = {name: torch.zeros_like(value) for name, value in parameters.items() if name.startswith("net.head")}
+    planes = model.linear_planes(rows_of(model, parameters, rows), rows)
+    for plane, expected in zip(planes, model.render(parameters | head, frames), strict=True):
         assert torch.allclose(plane.clamp(0, 1), expected, atol=1e-5)
     assert any(plane.min() < 0 or plane.max() > 1 for plane in planes)  # training sees how far off it is
 
@@ -228,11 +229,15 @@ def test_rows_of_a_training_set_are_the_rendered_frames():
 # -- gradients --------------------------------------------------------------------------------------------
 
 
+def rendered(model: MotionWavelet, parameters: Parameters, rows: range) -> tuple[torch.Tensor, ...]:
+    return model.planes(model.features(parameters, rows), parameters)
+
+
 def test_gradients_reach_grandparents():
     model = model_of(frames=9, keys=(0, 8))
     rows = range(9)
     parameters = {name: value.requires_grad_() for name, value in lively(model).items()}
-    planes = model.render_rows(parameters, rows)
+    planes = rendered(model, parameters, rows)
     row = model.intervals.row_of[3]  # refers to 2 and 4; 2 to 0 and 4; 4 to 0 and 8
     loss = sum(plane[row].square().sum() for plane in planes)
     gradients = dict(zip(parameters, torch.autograd.grad(loss, list(parameters.values())), strict=True))
@@ -250,7 +255,7 @@ def test_the_gradient_is_the_slope():
     direction = {name: torch.randn(value.shape, generator=generator).double() for name, value in parameters.items()}
 
     def loss(values: Parameters) -> torch.Tensor:
-        return sum(plane.square().sum() for plane in model.render_rows(values, range(5)))
+        return sum(plane.square().sum() for plane in rendered(model, values, range(5)))
 
     gradients = torch.autograd.grad(loss(parameters), list(parameters.values()))
     slope = sum((gradient * direction[name]).sum() for name, gradient in zip(parameters, gradients, strict=True))
