@@ -25,6 +25,10 @@ class EncodeStarted:
     target_bpp: float | None
 
 
+NETWORK_PHASE = "network"
+"""The phase of a fit's last steps where these are the network's alone. It counts them from 1 again."""
+
+
 @dataclass(frozen=True)
 class FitProgress:
     """Some steps of a fit are done. `psnr_yuv_db` and `bpp` are estimates of the running fit."""

@@ -12,7 +12,7 @@ from nvrc_formats.video import VideoFormat
 from torch import Tensor
 
 from nvrc_core.compression.scheme import Scheme, Symbols
-from nvrc_core.events import FitProgress
+from nvrc_core.events import NETWORK_PHASE, FitProgress
 from nvrc_core.fitting.losses import Distortion
 from nvrc_core.fitting.motion_choice import choose_motion_coding
 from nvrc_core.fitting.motion_coding import USUAL, MotionCoding
@@ -85,7 +85,8 @@ def fit_motion(
         representation, scheme, start, weight = start_in(coding, searched)
         if abs(math.log2(weight / searched)) < NEAR_WEIGHT:
             break
-    trainer = MotionTrainer(
+    start_s = time.monotonic()
+    fitted = MotionTrainer(
         representation,
         scheme,
         planes,
@@ -97,16 +98,15 @@ def fit_motion(
         distortion=distortion,
         peak=peak,
         seed=seed,
-    )
-    start_s = time.monotonic()
-    fitted = trainer.run(on_progress)
+    ).run(on_progress)
     weight, steps, network_start_s = fitted.quality_weight, recipe.network_steps_for(len(luma)), time.monotonic()
     bpp = (float(scheme.rate(fitted.symbols).total) + network_bits) / planes[0].numel()
 
     def on_network_step(step: int, quality_db: float) -> None:
         now_s = time.monotonic()
         remaining_s = (now_s - network_start_s) / step * (steps - step)
-        on_progress(FitProgress("network", step, steps, quality_db, bpp, weight, now_s - start_s, remaining_s))
+        elapsed_s = now_s - start_s
+        on_progress(FitProgress(NETWORK_PHASE, step, steps, quality_db, bpp, weight, elapsed_s, remaining_s))
 
     network_fit = NetworkFit(
         representation,

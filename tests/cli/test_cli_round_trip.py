@@ -79,8 +79,12 @@ def test_encode_keeps_the_json_contract(encoded, clip):
     for key in ("frames", "width", "height", "device", "preset", "tune", "parameters", "mac_per_pixel"):
         assert started[key] == done[key]
     fits = [line for line in encoded.lines if line["event"] == "fit"]
-    assert [line["step"] for line in fits] == sorted(line["step"] for line in fits)
-    assert fits[-1]["step"] == fits[-1]["steps"] == started["steps"]
+    assert list(dict.fromkeys(line["phase"] for line in fits)) == ["stage 1", "stage 2", "network"]
+    others, of_network = ([line for line in fits if (line["phase"] == "network") == is_it] for is_it in (False, True))
+    for lines in (others, of_network):
+        assert [line["step"] for line in lines] == sorted(line["step"] for line in lines)
+        assert lines[-1]["step"] == lines[-1]["steps"]
+    assert others[-1]["steps"] == started["steps"]
 
 
 def test_the_figures_are_those_of_the_decode(encoded, decoded, clip):

@@ -19,7 +19,7 @@ from nvrc_core.devices import processor_name, runtime
 from nvrc_core.encode import encode
 from nvrc_core.evaluation.bench.clip import BenchClip
 from nvrc_core.evaluation.quality.meter import Quality, QualityMeter
-from nvrc_core.events import Event, EventHandler, FitProgress
+from nvrc_core.events import NETWORK_PHASE, Event, EventHandler, FitProgress
 from nvrc_core.presets import DEFAULT_TUNE
 from nvrc_core.segment import SegmentDecoder
 from nvrc_core.stream import open_stream
@@ -82,7 +82,7 @@ class FitTask:
         clip, config, fits = self.clip, self.config, []
 
         def watch(event: Event) -> None:
-            if isinstance(event, FitProgress):
+            if isinstance(event, FitProgress) and event.phase != NETWORK_PHASE:
                 fits[:] = [event]
             on_event(event)
 
