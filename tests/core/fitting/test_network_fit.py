@@ -39,9 +39,8 @@ def pictures(linear: Symbols) -> Planes:
     return [plane[rows].clamp(0, 1) * 255 for plane in planes]
 
 
-def fitted(linear: Symbols, planes: Planes, *, steps: int = 600, weight: float = 1000.0, seed: int = 0) -> Symbols:
-    told: list[int] = []
-    network = NetworkFit(
+def network(planes: Planes, told: list[int], weight: float = 1000.0, seed: int = 0) -> NetworkFit:
+    return NetworkFit(
         REPRESENTATION,
         [plane.round().to(torch.uint8) for plane in planes],
         quality_weight=weight,
@@ -51,7 +50,11 @@ def fitted(linear: Symbols, planes: Planes, *, steps: int = 600, weight: float =
         draw=torch.Generator().manual_seed(seed),
         on_step=lambda step, quality_db: told.append(step),
     )
-    symbols = network.run(linear, steps)
+
+
+def fitted(linear: Symbols, planes: Planes, *, steps: int = 600, weight: float = 1000.0, seed: int = 0) -> Symbols:
+    told: list[int] = []
+    symbols = network(planes, told, weight, seed).run(linear, steps)
     assert told[-1] == steps
     return symbols
 
@@ -108,6 +111,7 @@ def test_a_weight_costs_about_what_it_should(linear: Symbols, pictures: Planes):
 def test_long_clips_leave_frames_out(linear: Symbols, pictures: Planes, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(network_fit, "MOST_SAMPLES", 2 * HEIGHT * WIDTH)
     wanted = softer(pictures)
+    assert list(network(wanted, [])._features_of(linear)) == [0, 3]
     nothing = fitted(linear, wanted, steps=1, weight=0.0)
     assert squared_error(fitted(linear, wanted), wanted) < 0.5 * squared_error(nothing, wanted)
 
