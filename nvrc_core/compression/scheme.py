@@ -74,12 +74,9 @@ class Scheme:
             side |= prior.initial_side(parameters, grid_step, generator)
         return side
 
-    def initial_motion_side(
-        self, parameters: Mapping[str, Tensor], start: RowStart, layer_bits: float = 0.0
-    ) -> dict[str, Tensor]:
-        """Side information for grids that start from given symbols, and for fresh layers, if there are any, as in
-        `initial_side`."""
-        side = self.layer_prior.initial_side(parameters, layer_bits)
+    def initial_motion_side(self, parameters: Mapping[str, Tensor], start: RowStart) -> dict[str, Tensor]:
+        """Side information for grids that start from given symbols, and for layers that cost nothing yet."""
+        side = self.layer_prior.initial_side(parameters, 0.0)
         shapes = {spec.name: spec.shape for spec in self.side_specs}
         for prior in self.grid_priors:
             for spec in prior.specs:

@@ -48,7 +48,7 @@ class Start:
 def typical(representation: MotionWavelet, scheme: Scheme, gain: float = 1.0) -> Symbols:
     start = Start(representation, gain)
     parameters = representation.initial_parameters((0.5,) * 3, torch.Generator().manual_seed(2))
-    side = scheme.initial_motion_side(parameters, start, 4.0)
+    side = scheme.initial_motion_side(parameters, start)
     side = {name: value.round() for name, value in side.items()}
     layers = torch.zeros(sum(spec.size for spec in scheme.layer_prior.specs))
     return Symbols(side, layers, start.symbols)
