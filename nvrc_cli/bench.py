@@ -11,7 +11,7 @@ import typer
 
 from nvrc_cli.bdrate import clip_figures
 from nvrc_cli.json_output import emit
-from nvrc_cli.options import AsJson, Frames, Quiet, Threads, Tune, Verbose, Yes
+from nvrc_cli.options import AsJson, Frames, Quiet, Threads, Tune, Verbose, flag
 from nvrc_cli.progress import open_reporter
 from nvrc_core.errors import UsageError
 from nvrc_core.media.output import STDOUT, check_output, write_text
@@ -37,12 +37,15 @@ def bench(
     ],
     suite: Annotated[
         str | None,
-        typer.Option(metavar="NAME", help="pocket or studio: fixed rates, anchors and choice of clips."),
+        typer.Option(metavar="NAME", help="pocket or studio: a choice of clips, and other defaults for all else."),
     ] = None,
     presets: Annotated[
-        str | None, typer.Option(metavar="NAMES", help=f"Presets of nvrc: draft,fast; or {NONE} (medium).")
+        str | None,
+        typer.Option(metavar="NAMES", help=f"Presets of nvrc, such as draft,fast, or {NONE}; medium if not given."),
     ] = None,
-    bpp: Annotated[str | None, typer.Option(metavar="X,X,...", help="Rates of nvrc (0.03,0.1,0.3).")] = None,
+    bpp: Annotated[
+        str | None, typer.Option(metavar="X,X,...", help="Rates of nvrc; 0.03,0.1,0.3 if not given.")
+    ] = None,
     weights: Annotated[
         str | None, typer.Option("--lambda", metavar="X,X,...", help="Weights of quality instead of rates.")
     ] = None,
@@ -53,7 +56,7 @@ def bench(
         typer.Option(
             metavar="NAMES",
             help="Other encoders, each NAME, NAME:PRESET or NAME:PRESET:TUNE, with @Q/Q/... for its CRFs or QPs: x264, "
-            f"x265, svtav1, vvenc, or a .toml file that describes one; or {NONE} (x265).",
+            f"x265, svtav1, vvenc, or a .toml file that describes one, or {NONE}; x265 if not given.",
         ),
     ] = None,
     frames: Frames = ":",
@@ -73,7 +76,9 @@ def bench(
         Path | None,
         typer.Option(metavar="FILE", help="Earlier results to compare nvrc with.", rich_help_panel=_REPORTS),
     ] = None,
-    yes: Yes = False,
+    yes: Annotated[
+        bool, flag("--yes", "-y", help="Overwrite reports, and drop points of FILE that are not of this bench.")
+    ] = False,
     as_json: AsJson = False,
     quiet: Quiet = False,
     verbose: Verbose = False,

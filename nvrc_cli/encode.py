@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from nvrc_cli.options import AsJson, Device, Frames, No, Quiet, Threads, Tune, Verbose, Yes, parse_raw
+from nvrc_cli.options import AsJson, Device, Frames, No, Quiet, Threads, Tune, Verbose, Yes, flag, parse_raw
 from nvrc_cli.outputs import check_target
 from nvrc_cli.progress import open_reporter
 from nvrc_cli.terminal import one_line
@@ -29,6 +29,9 @@ def encode(
         float | None,
         typer.Option("--lambda", metavar="X", help="Fixed weight of quality against rate, instead of a target rate."),
     ] = None,
+    strict: Annotated[
+        bool, flag("--strict", help="Write nothing, and exit with 7, where the rate is over 10 % from its target.")
+    ] = False,
     preset: Annotated[str, typer.Option(metavar="NAME", help="Time against quality; see nvrc presets.")] = "medium",
     tune: Tune = "psnr",
     steps: Annotated[
@@ -66,6 +69,7 @@ def encode(
         tune=tune,
         target_bpp=bpp,
         quality_weight=weight,
+        strict=strict,
         steps=steps,
         frames=FrameRange.parse(frames),
         device=device,

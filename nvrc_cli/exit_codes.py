@@ -29,7 +29,7 @@ MEANINGS = {
     4: "corrupt or unsupported .nvrc file",
     5: "symbols do not match",
     6: "pixels differ beyond the tolerance",
-    7: "target missed",
+    7: "rate target missed, with --strict",
     8: "regression gate failed",
     RESOURCE: "device, memory or disk space",
     INTERRUPTED: "interrupted (Ctrl-C); in general, 128 + number of the signal that ended it",

@@ -57,5 +57,5 @@ def parse_rate(text: str) -> Fraction:
 def parse_raw(source: str, size: str | None, fps: str | None) -> tuple[tuple[int, int] | None, Fraction | None]:
     """What `--size` and `--fps` say of raw input. Raises UsageError where one is missing or malformed."""
     if (size is None) != (fps is None) or (size is None and source.lower().endswith(".yuv")):
-        raise UsageError("raw .yuv input needs both --size WxH and --fps R")
+        raise UsageError("--size WxH and --fps R describe raw .yuv input, which needs both")
     return (parse_size(size), parse_rate(fps)) if size and fps else (None, None)

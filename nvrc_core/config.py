@@ -19,6 +19,7 @@ class EncodeConfig:
     `target_bpp`: bits of the whole file per luma pixel; `quality_weight`: lambda of the loss (bits per luma pixel +
     lambda * distortion of samples in [0, 1]). At most one of the two; without either, `DEFAULT_BPP` is the target.
     `tune`: the distortion, one of the preset's `tunes` (`fitting/losses.py` has them by name).
+    `strict`: a rate that is missed by more than a tenth is a failure.
     `steps`: optimiser steps of the fit, None for the preset's own number. `raw_size` ((W, H)) and `raw_rate` describe
     headerless .yuv input.
     """
@@ -28,6 +29,7 @@ class EncodeConfig:
     steps: int | None = None
     target_bpp: float | None = None
     quality_weight: float | None = None
+    strict: bool = False
     frames: FrameRange = ALL_FRAMES
     device: str = "auto"
     threads: int | None = None
@@ -43,6 +45,8 @@ class EncodeConfig:
             raise UsageError(f"preset {self.preset} has no tune {self.tune!r}: use one of {known}")
         if self.target_bpp is not None and self.quality_weight is not None:
             raise UsageError("a rate target and a quality weight exclude each other: give --bpp or --lambda")
+        if self.strict and self.quality_weight is not None:
+            raise UsageError("--strict is for a rate target, and --lambda sets none: give --bpp")
         for name, value in (("--bpp", self.target_bpp), ("--lambda", self.quality_weight)):
             if value is not None and not (math.isfinite(value) and value > 0):
                 raise UsageError(f"{name} {value} is not a positive number")

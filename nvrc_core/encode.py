@@ -11,6 +11,7 @@ from nvrc_formats.header import SegmentHeader, Settings, Shape, StreamHeader, pa
 from nvrc_core import __version__
 from nvrc_core.config import EncodeConfig
 from nvrc_core.devices import Runtime, runtime
+from nvrc_core.errors import TargetMissedError
 from nvrc_core.evaluation.quality.psnr import PsnrMeter
 from nvrc_core.events import EncodeStarted, EventHandler, FrameProgress, Notice, ignore
 from nvrc_core.fitting.scene_cuts import scene_cuts
@@ -26,7 +27,7 @@ from nvrc_core.segment import SegmentDecoder, fit_segment
 # about 0.1 bpp at a weight of 500, and bpp growing a little slower than the weight.
 TYPICAL_BPP, TYPICAL_QUALITY_WEIGHT, RATE_EXPONENT = 0.1, 500.0, 0.7
 
-TARGET_TOLERANCE = 0.1  # a rate further from its target deserves a word
+TARGET_TOLERANCE = 0.1  # a rate further from its target deserves a word, and is too far for a strict request
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,7 @@ def encode(
     """Encodes `source` (a path, or "-" for standard input) to `target` (a path, or "-" for standard output).
 
     The file appears whole or not at all, and only after its own decode gave the symbols that were meant.
-    Raises UsageError, MediaError, ResourceError, SymbolMismatchError.
+    Raises UsageError, MediaError, ResourceError, SymbolMismatchError, TargetMissedError.
     """
     start = time.monotonic()
     check_output(target, overwrite)
@@ -74,19 +75,26 @@ def encode(
         clip = read_clip(opened, config.frames, most_frames(config.effective_preset.profile, opened.video))
     with runtime(config.device, config.threads, clip.video.pixels) as where:
         data, figures = _encode_clip(clip, config, where, on_event)
+    missed = _missed(figures["bpp"], config.wanted_bpp)
+    if missed and config.strict:
+        raise TargetMissedError(missed)
     with output_stream(target, overwrite) as stream:
         stream.write(data)
-    result = EncodeResult(**figures, encode_s=time.monotonic() - start)
-    wanted = config.wanted_bpp
-    if wanted is not None and abs(result.bpp / wanted - 1) > TARGET_TOLERANCE:
-        on_event(Notice(f"the rate is {result.bpp:.4f} bpp, not {wanted} as asked: {_reason(result.bpp, wanted)}"))
-    return result
+    if missed:
+        on_event(Notice(missed))
+    return EncodeResult(**figures, encode_s=time.monotonic() - start)
 
 
-def _reason(bpp: float, wanted: float) -> str:
-    if bpp > wanted:
-        return "the smallest representation of this preset takes more; give it more frames, or a higher rate"
-    return "this preset cannot use more, with its largest representation or in its steps; choose a slower one"
+def _missed(bpp: float, wanted: float | None) -> str | None:
+    """What to say of a rate that is far from its target, and why it may be."""
+    if wanted is None or abs(bpp / wanted - 1) <= TARGET_TOLERANCE:
+        return None
+    reason = (
+        "the smallest representation of this preset takes more; give it more frames, or a higher rate"
+        if bpp > wanted
+        else "this preset cannot use more, with its largest representation or in its steps; choose a slower one"
+    )
+    return f"the rate is {bpp:.4f} bpp, not {wanted} as asked: {reason}"
 
 
 def _encode_clip(clip: Clip, config: EncodeConfig, where: Runtime, on_event: EventHandler) -> tuple[bytes, dict]:

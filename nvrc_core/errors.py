@@ -22,7 +22,7 @@ class PixelDriftError(NvrcError):
 
 
 class TargetMissedError(NvrcError):
-    """The requested rate was not reached."""
+    """The rate is far from the one that was strictly asked for."""
 
 
 class RegressionError(NvrcError):

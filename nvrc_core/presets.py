@@ -67,11 +67,11 @@ def _paper(level: int, width: int, grid_channels: int, local_channels: int, bits
 PRESETS: dict[str, Preset] = {
     preset.name: preset
     for preset in (
-        _motion("draft", "a first look: seconds for a small clip", 4, 500, visits=3, grid_rate=0.05),
-        _motion("fast", "about a minute for a small clip", 8, 1500, visits=12, grid_rate=0.07),
-        _motion("medium", "some minutes for a small clip", 16, 3000, visits=75, grid_rate=0.06),
-        _motion("slow", "half an hour for a small clip", 16, 6000, visits=250, grid_rate=0.06),
-        _motion("veryslow", "an hour and more for a small clip", 16, 10000, visits=800, grid_rate=0.04),
+        _motion("draft", "a first look: about a minute for a small clip", 4, 500, visits=3, grid_rate=0.05),
+        _motion("fast", "one to three minutes for a small clip", 8, 1500, visits=12, grid_rate=0.07),
+        _motion("medium", "five to fifteen minutes for a small clip", 16, 3000, visits=75, grid_rate=0.06),
+        _motion("slow", "twenty minutes and more for a small clip", 16, 6000, visits=250, grid_rate=0.06),
+        _motion("veryslow", "half an hour and more for a small clip", 16, 10000, visits=800, grid_rate=0.04),
         _paper(1, 224, 1, 4, bits_per_parameter=6.0),
         _paper(2, 336, 2, 8, bits_per_parameter=4.0),
         _paper(3, 512, 4, 16, bits_per_parameter=3.0),

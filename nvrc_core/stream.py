@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import BinaryIO
 
 from nvrc_formats.container import FRAMING_BYTES, HEAD, SEGM, ContainerReader
-from nvrc_formats.errors import HeaderError
+from nvrc_formats.errors import FormatError, HeaderError
 from nvrc_formats.header import SegmentHeader, StreamHeader, unpack_segment, unpack_stream_header
 
 from nvrc_core.errors import MediaError
@@ -58,22 +58,33 @@ def open_stream(source: str) -> Iterator[Stream]:
 
 def read_stream(name: str, file: BinaryIO) -> Stream:
     """Of an open file at its start. Raises FormatError for its bytes."""
-    reader = ContainerReader(file)
-    chunks = iter(reader)
-    head = next(chunks)
-    assert head.tag == HEAD  # the reader accepts no other first chunk
-    header = unpack_stream_header(head.payload)
+    with _named(name):
+        reader = ContainerReader(file)
+        chunks = iter(reader)
+        head = next(chunks)
+        assert head.tag == HEAD  # the reader accepts no other first chunk
+        header = unpack_stream_header(head.payload)
 
     def segments() -> Iterator[Segment]:
         frames, counts = 0, []
-        for chunk in chunks:
-            if chunk.tag == SEGM:
-                segment_header, payload = unpack_segment(chunk.payload)
-                segment_header.check_against(header.video, frames)
-                frames += segment_header.frames
-                counts.append(segment_header.frames)
-                yield Segment(segment_header, payload, len(chunk.payload) + FRAMING_BYTES)
-        if [entry.frames for entry in reader.index] != counts:
-            raise HeaderError("the index does not list the frames of the segments before it")
+        with _named(name):
+            for chunk in chunks:
+                if chunk.tag == SEGM:
+                    segment_header, payload = unpack_segment(chunk.payload)
+                    segment_header.check_against(header.video, frames)
+                    frames += segment_header.frames
+                    counts.append(segment_header.frames)
+                    yield Segment(segment_header, payload, len(chunk.payload) + FRAMING_BYTES)
+            if [entry.frames for entry in reader.index] != counts:
+                raise HeaderError("the index does not list the frames of the segments before it")
 
     return Stream(name, reader.version, header, segments(), lambda: reader.bytes_read)
+
+
+@contextmanager
+def _named(name: str) -> Iterator[None]:
+    """Says which file it is that breaks a rule."""
+    try:
+        yield
+    except FormatError as error:
+        raise type(error)(f"{name}: {error}") from error

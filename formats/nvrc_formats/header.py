@@ -209,6 +209,6 @@ def _shape(value: Any) -> Shape:
     (kind,) = read_record(value, "representation", 1)
     check_text("representation kind", kind)
     if kind not in SHAPES:
-        raise HeaderError(f"representation kind is {kind!r}, which needs a newer version of nvrc")
+        raise HeaderError(f"representation kind is {kind!r}, which needs another version of nvrc")
     shape = SHAPES[kind]
     return shape(*read_record(value, "representation", 1 + len(fields(shape)))[1:])

@@ -24,6 +24,7 @@ from nvrc_core.fitting.rate_control import QUALITY_WEIGHT_BOUNDS
 from nvrc_core.fitting.trainer import Fitted
 from nvrc_core.fitting.warm_start import WarmStart, pad_planes, warm_start
 from nvrc_core.kinds import linear_scheme_for
+from nvrc_core.representation.motion_channels import MOTION
 from nvrc_core.representation.motion_wavelet import MotionWavelet
 
 SEARCH_TOLERANCE = 0.03  # of the bits
@@ -129,8 +130,9 @@ def _network_bits(shape: MotionWaveletShape, video: VideoFormat, frames: int, re
 def _bits_of(representation: MotionWavelet, scheme: Scheme, network_bits: float, start: WarmStart) -> float:
     """What a start takes with a filter that is zero, and the network."""
     parameters = representation.initial_parameters((0.5, 0.5, 0.5), torch.Generator())
-    side = scheme.initial_motion_side(parameters, start)
-    layers = torch.zeros_like(scheme.layer_prior.flatten(parameters))
+    device = start.symbols[MOTION].device
+    side = {name: values.to(device) for name, values in scheme.initial_motion_side(parameters, start).items()}
+    layers = torch.zeros_like(scheme.layer_prior.flatten(parameters), device=device)
     return float(scheme.rate(Symbols(side, layers, start.symbols)).total) + network_bits
 
 

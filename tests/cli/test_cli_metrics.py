@@ -167,7 +167,7 @@ def test_wrong_files(refused, clip, encoded, tmp_path):
     data = encoded.path.read_bytes()
     damaged = tmp_path / "damaged.nvrc"
     damaged.write_bytes(data[: len(data) // 2])
-    refused(4, "metrics", clip, damaged, "-q")
+    assert refused(4, "metrics", encoded.path, damaged, "-q").startswith(f"{damaged}: ")
 
 
 @pytest.mark.parametrize(

@@ -191,6 +191,7 @@ def test_damage_is_found(refused, encoded, tmp_path):
     cut.write_bytes(data[:-5])
     for path in (flipped, cut):
         message = refused(4, "info", path)
+        assert message.startswith(f"{path}: ")
         assert refused(4, "verify", path, "-q") == message
         assert refused(4, "decode", path, "-o", tmp_path / "out.y4m", "-q") == message
         assert not (tmp_path / "out.y4m").exists()

@@ -78,7 +78,9 @@ def test_presets_lists_names_and_what_they_are_for(nvrc):
         (["encode", "in.mkv", "-o", "out.nvrc", "--frames", "5:5"], "is empty"),
         (["encode", "in.mkv", "-o", "out.nvrc", "--threads", "0"], "invalid value for '--threads'"),
         (["encode", "in.mkv", "-o", "out.nvrc", "-y", "-n"], "-y and -n exclude each other"),
-        (["encode", "in.yuv", "-o", "out.nvrc"], "needs both --size WxH and --fps R"),
+        (["encode", "in.mkv", "-o", "out.nvrc", "--lambda", "1", "--strict"], "--strict is for a rate target"),
+        (["encode", "in.yuv", "-o", "out.nvrc"], "--size WxH and --fps R describe raw .yuv input, which needs both"),
+        (["encode", "in.mkv", "-o", "out.nvrc", "--fps", "25"], "--size WxH and --fps R describe raw .yuv input"),
         (["encode", "in.yuv", "-o", "out.nvrc", "--size", "64x", "--fps", "25"], "--size 64x"),
         (["encode", "in.yuv", "-o", "out.nvrc", "--size", "64x64", "--fps", "0/0"], "--fps 0/0"),
         (["encode", "in.yuv", "-o", "out.nvrc", "--size", "64x64", "--fps", "1e999999999"], "--fps 1e999999999"),
@@ -110,7 +112,7 @@ def test_files_that_are_not_nvrc(refused, clip, tmp_path):
     assert refused(3, "info", tmp_path / "absent.nvrc").endswith("absent.nvrc: no such file")
     assert "is a directory" in refused(3, "info", tmp_path)
     assert refused(4, "info", clip) == refused(4, "decode", clip, "-o", tmp_path / "out.y4m")
-    assert refused(4, "info", os.devnull) == "the file is empty"
+    assert refused(4, "info", os.devnull) == f"{os.devnull}: the file is empty"
     assert not (tmp_path / "out.y4m").exists()
 
 

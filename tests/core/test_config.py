@@ -16,6 +16,7 @@ from nvrc_core.presets import DEFAULT_PRESET, DEFAULT_TUNE, PRESETS, Preset, spl
         {"tune": "grain"},
         {"preset": "medium", "tune": "paper-rgb"},
         {"target_bpp": 0.1, "quality_weight": 100.0},
+        {"quality_weight": 100.0, "strict": True},
         {"target_bpp": 0.0},
         {"target_bpp": -1.0},
         {"target_bpp": float("nan")},

@@ -18,7 +18,7 @@ import nvrc_core.encode
 from nvrc_core.config import EncodeConfig
 from nvrc_core.decode import decode
 from nvrc_core.encode import EncodeResult, encode
-from nvrc_core.errors import MediaError, ResourceError, SymbolMismatchError, UsageError
+from nvrc_core.errors import MediaError, ResourceError, SymbolMismatchError, TargetMissedError, UsageError
 from nvrc_core.events import EncodeStarted, Event, FitProgress, FrameProgress, Notice
 from nvrc_core.inspection import describe, part_sizes
 from nvrc_core.media.selection import FrameRange
@@ -249,6 +249,18 @@ def test_a_rate_that_is_missed_is_told_with_its_reason(encoded: Encoded, tmp_pat
     (message,) = [event.message for event in events if isinstance(event, Notice)]
     assert message.startswith(f"the rate is {result.bpp:.4f} bpp, not {bpp} as asked: {reason}")
     assert (result.bpp > bpp) == (bpp < 1)
+
+
+def test_a_strict_rate_that_is_missed_leaves_no_file(encoded: Encoded, tmp_path: Path):
+    config = replace(encoded.config, target_bpp=0.01, strict=True)
+    with pytest.raises(TargetMissedError, match=r"^the rate is .* bpp, not 0.01 as asked: the smallest"):
+        encode(str(encoded.source), str(tmp_path / "a.nvrc"), config)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_strict_rate_that_is_met_is_as_any_other(encoded: Encoded, tmp_path: Path):
+    result = encode(str(encoded.source), str(tmp_path / "a.nvrc"), replace(encoded.config, strict=True))
+    assert result.bytes == encoded.result.bytes
 
 
 def test_a_file_tells_what_it_is(encoded: Encoded):

@@ -255,7 +255,7 @@ SEGMENT_FAULTS = [
     ((2,), None, "durations"),
     ((3,), [], "representation"),
     ((3,), "hinerv2", "representation"),
-    ((3, 0), "warp3", "'warp3', which needs a newer version"),
+    ((3, 0), "warp3", "'warp3', which needs another version"),
     ((3, 0), 2, "representation kind"),
     ((3, 1), [200, 45], "grid_size"),
     ((3, 1, 0), 8193, "grid_size"),
@@ -305,7 +305,7 @@ WAVELET_FAULTS = [
     ((3, 5), 1, "overlaps is 1, not true or false"),
     ((3, 5), None, "overlaps"),
     ((3,), ["mcw7", [0, 48], 16, 2, 32], "representation"),
-    ((3, 0), "mcw9", "'mcw9', which needs a newer version"),
+    ((3, 0), "mcw9", "'mcw9', which needs another version"),
     ((3, 0), "hinerv2", "representation"),
 ]
 

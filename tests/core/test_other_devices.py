@@ -1,0 +1,74 @@
+"""A fit takes place where it is told to: on a device that is emulated, as no test may need one."""
+
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from emulated_device import ELSEWHERE, HERE, RemoteTensor, emulation
+
+from nvrc_core.compression.segment_codec import decode_symbols
+from nvrc_core.fitting import motion_fit
+from nvrc_core.kinds import representation_for, scheme_for
+from nvrc_core.media.source import open_source
+from nvrc_core.presets import PRESETS
+from nvrc_core.rendering import render_frames
+from nvrc_core.representation.sizing import shape_for
+from nvrc_core.segment import FittedSegment, fit_segment
+
+FRAMES, HEIGHT, WIDTH = 3, 16, 32
+
+
+def test_tensors_of_two_devices_do_not_meet():
+    with emulation():
+        there, here = torch.ones(3, device=ELSEWHERE), torch.ones(3)
+        assert isinstance(there, RemoteTensor)
+        with pytest.raises(RuntimeError, match=r"two devices meet in aten\.add"):
+            there + here
+        assert torch.equal((there + torch.tensor(2.0) + here.to(ELSEWHERE)).cpu(), torch.full((3,), 4.0))
+        assert there[torch.tensor([0, 2])].device == ELSEWHERE
+        with pytest.raises(RuntimeError, match=r"two devices meet in aten\.index"):
+            here[torch.tensor([0, 2]).to(ELSEWHERE)]
+        with pytest.raises(RuntimeError):
+            there.numpy()
+
+
+@pytest.fixture
+def video(tmp_path: Path, moving_disc, write_yuv):
+    clip = write_yuv(tmp_path / "clip.yuv", moving_disc(FRAMES, HEIGHT, WIDTH))
+    with open_source(str(clip), raw_size=(WIDTH, HEIGHT), raw_rate=Fraction(25)) as source:
+        return source.video
+
+
+@pytest.mark.parametrize("kind", ["tiny_preset", "tiny_hinerv_preset"])
+def test_a_fit_elsewhere_gives_the_file_of_a_fit_here(kind: str, request, video, moving_disc, monkeypatch):
+    monkeypatch.setattr(motion_fit, "MOST_TRIES", 2)
+    monkeypatch.setattr(motion_fit, "MOST_SEARCHES", 1)
+    preset, planes = PRESETS[request.getfixturevalue(kind)], moving_disc(FRAMES, HEIGHT, WIDTH)
+    bits = 3.0 * FRAMES * HEIGHT * WIDTH
+    shape = shape_for(preset.profile, video, FRAMES, bits, ())
+
+    def fitted(device: torch.device) -> tuple[FittedSegment, list[np.ndarray]]:
+        segment = fit_segment(
+            shape,
+            video,
+            planes,
+            preset,
+            target_bits=bits,
+            quality_weight=None,
+            device=device,
+            seed=0,
+            on_progress=lambda _: None,
+        )
+        representation = representation_for(segment.shape, video, FRAMES)
+        scheme = scheme_for(representation)
+        parameters = scheme.dequantise(decode_symbols(scheme, segment.encoding.payload)[0])
+        pictures = render_frames(representation, parameters, range(FRAMES), peak=255, device=device)
+        return segment, [plane for frame in pictures for plane in frame]
+
+    here, pictures_here = fitted(HERE)
+    with emulation():
+        there, pictures_there = fitted(ELSEWHERE)
+    assert there.encoding.payload == here.encoding.payload
+    assert all(np.array_equal(*pair) for pair in zip(pictures_here, pictures_there, strict=True))
