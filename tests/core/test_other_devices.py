@@ -1,15 +1,16 @@
 """A fit takes place where it is told to: on a device that is emulated, as no test may need one."""
 
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from emulated_device import ELSEWHERE, HERE, RemoteTensor, emulation
+from emulated_device import ELSEWHERE, HERE, RecordedSteps, RemoteTensor, emulation
 
 from nvrc_core.compression.segment_codec import decode_symbols
-from nvrc_core.fitting import motion_fit
+from nvrc_core.fitting import motion_fit, motion_trainer
 from nvrc_core.kinds import representation_for, scheme_for
 from nvrc_core.media.source import open_source
 from nvrc_core.presets import PRESETS
@@ -34,6 +35,17 @@ def test_tensors_of_two_devices_do_not_meet():
             there.numpy()
 
 
+def test_recorded_steps_do_not_wait():
+    with emulation():
+        there, steps = torch.ones(3, device=ELSEWHERE), RecordedSteps(ELSEWHERE, ())
+        for work in (lambda: there[there > 0], lambda: there.cpu(), lambda: torch.ones(3).to(ELSEWHERE), there.tolist):
+            steps.run(work, work)
+            with pytest.raises(RuntimeError, match="the host waits"):
+                steps.run(work, work)
+        for _ in range(2):
+            assert float(steps.run("sum", there.sum)) == 3
+
+
 @pytest.fixture
 def video(tmp_path: Path, moving_disc, write_yuv):
     clip = write_yuv(tmp_path / "clip.yuv", moving_disc(FRAMES, HEIGHT, WIDTH))
@@ -45,6 +57,8 @@ def video(tmp_path: Path, moving_disc, write_yuv):
 def test_a_fit_elsewhere_gives_the_file_of_a_fit_here(kind: str, request, video, moving_disc, monkeypatch):
     monkeypatch.setattr(motion_fit, "MOST_TRIES", 2)
     monkeypatch.setattr(motion_fit, "MOST_SEARCHES", 1)
+    choose = motion_fit.choose_motion_coding
+    monkeypatch.setattr(motion_fit, "choose_motion_coding", lambda *a, **b: replace(choose(*a, **b), overlaps=True))
     preset, planes = PRESETS[request.getfixturevalue(kind)], moving_disc(FRAMES, HEIGHT, WIDTH)
     bits = 3.0 * FRAMES * HEIGHT * WIDTH
     shape = shape_for(preset.profile, video, FRAMES, bits, ())
@@ -68,6 +82,7 @@ def test_a_fit_elsewhere_gives_the_file_of_a_fit_here(kind: str, request, video,
         return segment, [plane for frame in pictures for plane in frame]
 
     here, pictures_here = fitted(HERE)
+    monkeypatch.setattr(motion_trainer, "StepGraphs", RecordedSteps)
     with emulation():
         there, pictures_there = fitted(ELSEWHERE)
     assert there.encoding.payload == here.encoding.payload
