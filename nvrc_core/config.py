@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from nvrc_core.errors import UsageError
+from nvrc_core.fitting.rate_control import QUALITY_WEIGHT_BOUNDS
 from nvrc_core.media.selection import ALL_FRAMES, FrameRange
 from nvrc_core.presets import DEFAULT_PRESET, DEFAULT_TUNE, PRESETS, Preset
 
@@ -50,6 +51,9 @@ class EncodeConfig:
         for name, value in (("--bpp", self.target_bpp), ("--lambda", self.quality_weight)):
             if value is not None and not (math.isfinite(value) and value > 0):
                 raise UsageError(f"{name} {value} is not a positive number")
+        low, high = QUALITY_WEIGHT_BOUNDS
+        if self.quality_weight is not None and not low <= self.quality_weight <= high:
+            raise UsageError(f"--lambda {self.quality_weight} is not between {low:g} and {high:g}")
         if self.steps is not None and self.steps < MIN_STEPS:
             raise UsageError(f"--steps {self.steps} is not a fit: {MIN_STEPS} or more")
         if not 0 <= self.seed < 1 << 63:

@@ -14,6 +14,7 @@ from nvrc_core.devices import Runtime, runtime
 from nvrc_core.errors import TargetMissedError
 from nvrc_core.evaluation.quality.psnr import PsnrMeter
 from nvrc_core.events import EncodeStarted, EventHandler, FrameProgress, Notice, ignore
+from nvrc_core.fitting.rate_control import typical_bpp
 from nvrc_core.fitting.scene_cuts import scene_cuts
 from nvrc_core.kinds import representation_for
 from nvrc_core.media.output import check_output, output_stream, refuse_same_file
@@ -22,10 +23,6 @@ from nvrc_core.media.source import open_source
 from nvrc_core.presets import with_tune
 from nvrc_core.representation.sizing import most_frames, shape_for
 from nvrc_core.segment import SegmentDecoder, fit_segment
-
-# What a quality weight comes to at a typical clip, only to choose the size of the representation:
-# about 0.1 bpp at a weight of 500, and bpp growing a little slower than the weight.
-TYPICAL_BPP, TYPICAL_QUALITY_WEIGHT, RATE_EXPONENT = 0.1, 500.0, 0.7
 
 TARGET_TOLERANCE = 0.1  # a rate further from its target deserves a word, and is too far for a strict request
 
@@ -101,7 +98,7 @@ def _encode_clip(clip: Clip, config: EncodeConfig, where: Runtime, on_event: Eve
     """The file's bytes, and all figures of `EncodeResult` but the time."""
     video, preset = clip.video, config.effective_preset
     pixels = video.pixels * clip.frame_count
-    bpp = config.wanted_bpp or TYPICAL_BPP * (config.quality_weight / TYPICAL_QUALITY_WEIGHT) ** RATE_EXPONENT
+    bpp = config.wanted_bpp or typical_bpp(config.quality_weight)
     cuts = scene_cuts(clip.planes[0], video.pixel_format.peak)
     shape = shape_for(preset.profile, video, clip.frame_count, bpp * pixels, cuts)
     blank = _segment_header(clip, shape, bytes(HASH_BYTES), bytes(HASH_BYTES))

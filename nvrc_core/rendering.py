@@ -24,7 +24,7 @@ def render_frames(
     """Integer planes [H, W] of each frame index, uint8 up to a peak of 255, else uint16.
 
     A frame's samples do not depend on which others are asked for. Where a hostile file makes the arithmetic overflow,
-    samples are 0.
+    samples are the nearer bound, or 0.
     """
     values = {name: value.to(device, dtype) for name, value in parameters.items()}
     samples = np.uint8 if peak <= 255 else np.uint16

@@ -13,6 +13,7 @@ from itertools import pairwise
 
 import torch
 import torch.nn.functional as F
+from nvrc_formats.limits import MAX_SIDE_VALUE
 from nvrc_formats.tables import OFFSETS, SCALE_LOG_STEP, SCALES
 from torch import Tensor
 
@@ -167,7 +168,8 @@ class BandPrior:
         ):
             side[name] += torch.tensor(values)[: len(side[name]), ..., : side[name].shape[-1]]
         grids = {spec.name: grids[spec.name].float().cpu() for spec in self.specs}
-        side["band.offset"] = grids[self.specs[0].name][0, ..., :LOW_PASSES].mean((0, 1)).round()
+        means = grids[self.specs[0].name][0, ..., :LOW_PASSES].mean((0, 1)).round()
+        side["band.offset"] = means.clamp(-MAX_SIDE_VALUE, MAX_SIDE_VALUE)
         rows = self._all_rows(grids)
         group = torch.tensor(self._group)
         for spec in self.specs:

@@ -31,7 +31,6 @@ GAUSSIAN_BITS_OFFSET = 0.5 * math.log2(2 * math.pi * math.e)
 SPREAD_OF_ZEROS = 0.05  # where a layer starts at zero: about what it comes to
 # Biases start at zero, so their own spread says nothing; the filter of predictions has a say in all pictures.
 FIRST_STEP_OCTAVES = {"bias": -6, "filter": -8}
-AXES = ("tensor", "row", "column")
 
 
 def matrix_shape(spec: ParameterSpec) -> tuple[int, int]:

@@ -21,10 +21,10 @@ from nvrc_core.compression.prior import Batch, Prediction
 from nvrc_core.compression.quantise import clamp_inward, floor_through, round_through
 from nvrc_core.compression.rate import rounded_bits, scale_index_of
 from nvrc_core.compression.row_symbols import RowSymbols, rows_of
-from nvrc_core.compression.side_information import SCALES_PER_STEP, SideSpec, SideValues
+from nvrc_core.compression.side_information import SideSpec, SideValues
 from nvrc_core.constants import constant, indices, look_up
 from nvrc_core.representation.base import ParameterSpec
-from nvrc_core.representation.inherited_motion import displacement, with_inherited, without_inherited
+from nvrc_core.representation.inherited_motion import displacement, with_inherited
 from nvrc_core.representation.intervals import Intervals
 from nvrc_core.representation.motion_channels import FADE, FLOW0, FLOW1, MASK, MOTION_CHANNELS
 
@@ -95,10 +95,6 @@ class MotionPrior:
     def whole(self, coded: Tensor, side: SideValues, rows: Tensor | None = None) -> Tensor:
         """Motion [N, H, W, 6] of rows (all, unless given), their context rows among them, from symbols times steps."""
         return with_inherited(coded, self._share(side), self._rows(coded, rows), self.intervals)
-
-    def coded(self, motion: Tensor, side: SideValues) -> Tensor:
-        """The inverse of `whole`, for all rows."""
-        return without_inherited(motion, self._share(side), self._rows(motion), self.intervals)
 
     def _share(self, side: SideValues) -> Tensor:
         return side["motion.share"].clamp(0, SHARE_ONE) / SHARE_ONE
@@ -173,9 +169,8 @@ class MotionPrior:
         return side
 
     def shifted_side(self, side: SideValues, shift: int) -> dict[str, Tensor]:
-        """The tensors of side information that change where all steps are 2 ** (shift / 8) times their size."""
-        scale = side["motion.scale"] - shift * SCALES_PER_STEP
-        return {"motion.step": side["motion.step"] + shift, "motion.scale": scale}
+        """Nothing: motion is as good as it was found to be, in the steps that it was found in."""
+        return {}
 
     # -- predictions --------------------------------------------------------------------------------------
 

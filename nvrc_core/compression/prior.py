@@ -65,7 +65,8 @@ class GridsPrior(Protocol):
         ...
 
     def shifted_side(self, side: SideValues, shift: int) -> dict[str, Tensor]:
-        """The tensors of side information that change where all steps are 2 ** (shift / 8) times their size."""
+        """The tensors of side information that change where all steps that follow the rate are 2 ** (shift / 8) times
+        their size."""
         ...
 
 

@@ -77,7 +77,7 @@ def kumaraswamy_noise(like: Tensor, shape: float, generator: torch.Generator) ->
 
 @dataclass(frozen=True)
 class SoftRounding:
-    """Stage 1: rate and distortion see the same soft-rounded, noisy values."""
+    """Stage 1: rate and distortion see soft-rounded, noisy values of one distribution, each drawn for itself."""
 
     temperature: float
     noise_shape: float

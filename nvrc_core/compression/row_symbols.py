@@ -33,9 +33,13 @@ def context_symbols(grid: Tensor, rows: Tensor, context: Tensor) -> Tensor:
     return grid[of_rows.clamp_min(0)] * (of_rows >= 0).to(grid.dtype).view(-1, 1, 1, 1)
 
 
+def known_symbols(grids: Mapping[str, Tensor], rows: Tensor, context: Tensor) -> dict[str, Tensor]:
+    """`context_symbols` of all grids, rounded."""
+    return {name: context_symbols(grid.detach(), rows, context).round() for name, grid in grids.items()}
+
+
 def rows_of(grids: Mapping[str, Tensor], rows: Tensor, intervals: Intervals) -> RowSymbols:
     """Some rows of whole grids, with their context."""
     rows = rows.to(next(iter(grids.values())).device)
     context = indices(intervals.context, rows)
-    contexts = {name: context_symbols(grid.detach(), rows, context).round() for name, grid in grids.items()}
-    return RowSymbols({name: grid[rows] for name, grid in grids.items()}, contexts, rows)
+    return RowSymbols({name: grid[rows] for name, grid in grids.items()}, known_symbols(grids, rows, context), rows)

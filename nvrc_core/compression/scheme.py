@@ -88,16 +88,15 @@ class Scheme:
         return side
 
     def shifted_side(self, side: SideValues, shift: int) -> dict[str, Tensor]:
-        """Side information (learned or rounded) with all steps shifted, and the scales that follow them."""
+        """Side information (learned or rounded) with all steps shifted but those of motion, and scales that follow."""
         moved = dict(side)
         for prior in (self.layer_prior, *self.grid_priors):
             moved |= prior.shifted_side(side, shift)
         return moved
 
     def in_steps(self, layers: Tensor, grids: Mapping[str, Tensor], side: SideValues) -> Symbols:
-        """Values in units of their steps. `layers`: flattened by the layer prior; `side`: rounded."""
-        if self._motion_prior:
-            grids = {**grids, MOTION: self._motion_prior.coded(grids[MOTION], side)}
+        """Values in units of their steps, of representations without motion. `layers`: flattened by the layer prior;
+        `side`: rounded."""
         return Symbols(
             dict(side),
             layers / step_size(self.layer_prior.step_indices(side)),

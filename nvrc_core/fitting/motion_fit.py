@@ -17,15 +17,16 @@ from nvrc_core.fitting.losses import Distortion
 from nvrc_core.fitting.motion_choice import choose_motion_coding
 from nvrc_core.fitting.motion_coding import USUAL, MotionCoding
 from nvrc_core.fitting.motion_recipe import MotionRecipe
-from nvrc_core.fitting.motion_search import TYPICAL_QUALITY_WEIGHT, search_motion
+from nvrc_core.fitting.motion_search import search_motion
 from nvrc_core.fitting.motion_trainer import MotionTrainer
 from nvrc_core.fitting.network_fit import NetworkFit
-from nvrc_core.fitting.rate_control import QUALITY_WEIGHT_BOUNDS
+from nvrc_core.fitting.rate_control import QUALITY_WEIGHT_BOUNDS, typical_quality_weight
 from nvrc_core.fitting.trainer import Fitted
 from nvrc_core.fitting.warm_start import WarmStart, pad_planes, warm_start
 from nvrc_core.kinds import linear_scheme_for
 from nvrc_core.representation.motion_channels import MOTION
 from nvrc_core.representation.motion_wavelet import MotionWavelet
+from nvrc_core.representation.profile import WEIGHT_BITS
 
 SEARCH_TOLERANCE = 0.03  # of the bits
 MOST_TRIES = 8
@@ -35,7 +36,6 @@ at least so many octaves away from the one it was searched with. The first searc
 alone can take more than all bits."""
 SETTLED = 0.92
 """Of the bits of a warm start, about what is left when its priors have settled (`MotionTrainer`)."""
-TYPICAL_BPP, WEIGHT_EXPONENT = 0.08, 2.0  # of typical clips at TYPICAL_QUALITY_WEIGHT
 EXPONENT = 0.8  # bits grow a little slower than lambda
 FLAT_STRIDE = math.log(16)  # of lambda, where bits hardly grow
 
@@ -55,7 +55,7 @@ def fit_motion(
     """Fits integer planes Y, U, V [T, H, W] at a rate or at a quality weight, in the given shape, but for how motion is
     given, which is what suits the video."""
     luma, peak = pad_planes(planes)[0], video.pixel_format.peak
-    network_bits = _network_bits(shape, video, len(luma), recipe)
+    network_bits = _network_bits(shape, video, len(luma))
 
     def start_in(coding: MotionCoding, weight: float) -> tuple[MotionWavelet, Scheme, WarmStart, float]:
         """A start from motion searched at a quality weight; and the one it ends with, to meet the rate."""
@@ -79,14 +79,14 @@ def fit_motion(
 
     weight = quality_weight
     if weight is None:  # what motion may cost follows from a quality that is known after a first search
-        *_, weight = start_in(USUAL, _typical_weight(target_bits / planes[0].numel()))
+        *_, weight = start_in(USUAL, typical_quality_weight(target_bits / planes[0].numel()))
     for _ in range(MOST_SEARCHES):
         searched = weight
         coding = choose_motion_coding(planes, quality_weight=searched, peak=peak)
         representation, scheme, start, weight = start_in(coding, searched)
         if abs(math.log2(weight / searched)) < NEAR_WEIGHT:
             break
-    start_s = time.monotonic()
+    network_bpp, start_s = network_bits / planes[0].numel(), time.monotonic()
     fitted = MotionTrainer(
         representation,
         scheme,
@@ -99,9 +99,9 @@ def fit_motion(
         distortion=distortion,
         peak=peak,
         seed=seed,
-    ).run(on_progress)
+    ).run(lambda progress: on_progress(replace(progress, bpp=progress.bpp + network_bpp)))
     weight, steps, network_start_s = fitted.quality_weight, recipe.network_steps_for(len(luma)), time.monotonic()
-    bpp = (float(scheme.rate(fitted.symbols).total) + network_bits) / planes[0].numel()
+    bpp = float(scheme.rate(fitted.symbols).total) / planes[0].numel() + network_bpp
 
     def on_network_step(step: int, quality_db: float) -> None:
         now_s = time.monotonic()
@@ -114,7 +114,6 @@ def fit_motion(
         planes,
         quality_weight=weight,
         distortion=distortion,
-        weight_bits=recipe.weight_bits,
         peak=peak,
         draw=torch.Generator().manual_seed(seed),
         on_step=on_network_step,
@@ -122,9 +121,9 @@ def fit_motion(
     return representation.shape, Fitted(network_fit.run(fitted.symbols, steps), weight)
 
 
-def _network_bits(shape: MotionWaveletShape, video: VideoFormat, frames: int, recipe: MotionRecipe) -> float:
+def _network_bits(shape: MotionWaveletShape, video: VideoFormat, frames: int) -> float:
     """About what the network will take."""
-    return recipe.weight_bits * sum(spec.size for spec in MotionWavelet(shape, video, frames).network_specs)
+    return WEIGHT_BITS * sum(spec.size for spec in MotionWavelet(shape, video, frames).network_specs)
 
 
 def _bits_of(representation: MotionWavelet, scheme: Scheme, network_bits: float, start: WarmStart) -> float:
@@ -136,11 +135,6 @@ def _bits_of(representation: MotionWavelet, scheme: Scheme, network_bits: float,
     return float(scheme.rate(Symbols(side, layers, start.symbols)).total) + network_bits
 
 
-def _typical_weight(bpp: float) -> float:
-    """About the quality weight of a rate, to choose what motion may cost before anything is known."""
-    return TYPICAL_QUALITY_WEIGHT * (bpp / TYPICAL_BPP) ** WEIGHT_EXPONENT
-
-
 def _start_with_bits(
     start_at: Callable[[float], WarmStart],
     bits_of: Callable[[WarmStart], float],
@@ -150,12 +144,16 @@ def _start_with_bits(
     """The warm start whose bits are nearest to those wanted, and its quality weight: a search by secants of log(bits)
     over log(weight)."""
     low, high = (math.log(bound) for bound in QUALITY_WEIGHT_BOUNDS)
-    tried: dict[float, tuple[float, WarmStart]] = {}
+    tried: dict[float, float] = {}
+    kept: dict[float, WarmStart] = {}  # the nearest, alone: they are large
 
     def error_at(log_weight: float) -> float:
         start = start_at(math.exp(log_weight))
         error = math.log(max(bits_of(start), 1.0) / wanted_bits)
-        tried[log_weight] = (abs(error), start)
+        tried[log_weight] = abs(error)
+        if tried[log_weight] == min(tried.values()):
+            kept.clear()
+            kept[log_weight] = start
         return error
 
     log_weight, slope = math.log(first_weight), EXPONENT
@@ -170,14 +168,11 @@ def _start_with_bits(
         log_weight = min(high, max(low, log_weight - error / slope))
         if log_weight in tried:
             break
-    nearest = min(error for error, _ in tried.values())
-    if nearest <= SEARCH_TOLERANCE:
-        best = min(tried, key=lambda position: tried[position][0])
-        return tried[best][1], math.exp(best)
-    # Frames so flat that all qualities take about the same bits get the best of them.
-    most, best = nearest + SEARCH_TOLERANCE, max(tried)
-    while best < high and tried[best][0] <= most:
-        best = min(high, best + FLAT_STRIDE)
-        error_at(best)
-    best = max(position for position, (error, _) in tried.items() if error <= most)
-    return tried[best][1], math.exp(best)
+    best = min(tried, key=tried.get)
+    if tried[best] > SEARCH_TOLERANCE:  # frames so flat that all qualities take about the same get the best of them
+        most, best = tried[best] + SEARCH_TOLERANCE, max(tried)
+        while best < high and tried[best] <= most:
+            best = min(high, best + FLAT_STRIDE)
+            error_at(best)
+        best = max(position for position, error in tried.items() if error <= most)
+    return kept.get(best) or start_at(math.exp(best)), math.exp(best)

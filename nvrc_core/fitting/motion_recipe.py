@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from nvrc_core.fitting.recipe import warm_up_cosine
 
 FRAMES_A_STEP = 9
-"""Frames of most training sets (`Intervals.training_sets`): a subtree of seven and the two above it."""
+"""Frames of the largest training sets (`Intervals.training_sets`): a subtree of seven and the two above it."""
 
 MOST_NETWORK_STEPS = 40
 """For each optimiser step of the fit."""
@@ -15,14 +15,14 @@ MOST_NETWORK_STEPS = 40
 class MotionRecipe:
     """The knobs of such a fit; none of them is needed to decode.
 
-    `visits`: how often a frame that is no key is trained on, in the mean; `min_steps`: at least so many optimiser
-    steps. `network_steps`: those of the network, which is fitted afterwards, at most; `weight_bits`: about what a
-    weight of it costs. `hard_share`: the share of the steps, at the end, in which the rate sees rounded weights of the
-    filter. `grid_rate`: steps (of quantisation) that a symbol moves in an optimiser step whose gradients agree;
-    `layer_rate`: peak learning rate of the filter. How far side information can move in a whole fit: `step_travel` and
-    `prior_travel` are those of step indices of grids and of their priors, which are settled before,
-    `layer_step_travel` and `layer_prior_travel` those of the filter. `warm_up`: share of the fit over which learning
-    rates rise.
+    `visits`: how often a frame that is no key would be trained on, in the mean, if all sets were of the largest; in
+    fact it is about a tenth less. `min_steps`: at least so many optimiser steps. `network_steps`: those of the
+    network, which is fitted afterwards, at most. `hard_share`: the share of the steps, at the end, in which the rate
+    sees rounded weights of the filter. `grid_rate`: steps (of quantisation) that a symbol moves in an optimiser step
+    whose gradients agree; `layer_rate`: peak learning rate of the filter. How far side information can move in a whole
+    fit: `step_travel` and `prior_travel` are those of step indices of grids and of their priors, which are settled
+    before, `layer_step_travel` and `layer_prior_travel` those of the filter. `warm_up`: share of the fit over which
+    learning rates rise.
     """
 
     visits: float
@@ -31,7 +31,6 @@ class MotionRecipe:
     hard_share: float = 0.4
     grid_rate: float
     layer_rate: float = 2e-3
-    weight_bits: float = 4.0
     step_travel: float = 8.0
     prior_travel: float = 50.0
     layer_step_travel: float = 12.0

@@ -15,6 +15,7 @@ from nvrc_core.fitting.block_search import CELL, FINE, first_mask, full_search, 
 from nvrc_core.fitting.motion_coding import USUAL, MotionCoding
 from nvrc_core.fitting.motion_descent import Target, descend
 from nvrc_core.fitting.motion_rounding import round_motion
+from nvrc_core.fitting.rate_control import TYPICAL_QUALITY_WEIGHT
 from nvrc_core.representation.inherited_motion import FIRST_TO_INHERIT, inherited_flow
 from nvrc_core.representation.intervals import NONE, Intervals
 from nvrc_core.representation.motion_channels import FLOW0, FLOW_CHANNELS, MASK, MOTION_CHANNELS
@@ -22,9 +23,9 @@ from nvrc_core.representation.motion_channels import FLOW0, FLOW_CHANNELS, MASK,
 FARTHEST, SPEED = 128, 24
 """Luma samples along each axis that the whole picture may move, in all and in a frame's time."""
 
-TYPICAL_QUALITY_WEIGHT, TYPICAL_ERROR_PRICE, PRICE_EXPONENT = 400.0, 300.0, 0.7
-"""At a lambda of 400, a squared error of luma is worth the 300 bits that it weighs in the loss. At others it is worth
-about so much, as found on quantised closed loops: the residual makes up for part of what motion misses."""
+TYPICAL_ERROR_PRICE, PRICE_EXPONENT = 300.0, 0.7
+"""At the typical lambda, a squared error of luma is worth the 300 bits that it weighs in the loss. At others it is
+worth about so much, as found on quantised closed loops: the residual makes up for part of what motion misses."""
 
 MOST_ERROR_PRICE = 1.7
 """In units of lambda: what little residual there is at the lowest ones makes up for nothing."""

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from nvrc_core.compression.quantise import round_through
-from nvrc_core.compression.row_symbols import context_symbols
+from nvrc_core.compression.row_symbols import known_symbols
 from nvrc_core.compression.scheme import Scheme, Symbols
 from nvrc_core.compression.side_information import (
     STEPS_PER_OCTAVE,
@@ -187,7 +187,8 @@ class MotionTrainer:
         distortion = self._total(self.distortion(rendered, wanted), rows) + self._bending(leaves, rows)
 
         layers = rounded_layers if hard else layers + self._uniform(layers)  # a hard zero's rate has no gradient
-        row_bits = self.scheme.row_bits(leaves, self._context_symbols(rows), rows, side)
+        known = known_symbols(self.grids.grids, rows, self._context)
+        row_bits = self.scheme.row_bits(leaves, known, rows, side)
         bits = (row_bits * self._weights[rows]).sum() + self.scheme.shared_bits(layers, side)
         loss = bits / self.pixels + self._lambda * distortion
         shared = (self.layers, self.side)
@@ -254,8 +255,8 @@ class MotionTrainer:
 
     @torch.no_grad()
     def _correct(self) -> None:
-        """Brings the rate to its target, as far as it can be told by now: lambda, within its bounds, and all band steps
-        as belong to it."""
+        """Brings the rate to its target, as far as it can be told by now: lambda, within its bounds, and the steps that
+        belong to it; motion keeps those that it was found in."""
         rate = self.scheme.rate(self.hard_rounded())
         bits = self._bits = float(rate.total)
         if self.target_bits is None:
@@ -272,7 +273,6 @@ class MotionTrainer:
         specs = self.scheme.side_specs
         side = split_side(specs, self.side * self._side_units)
         moved = self.scheme.shifted_side(side, octaves * STEPS_PER_OCTAVE)
-        moved |= {name: value for name, value in side.items() if name.startswith("motion.")}  # found in its own steps
         before = self._grid_steps()
         self.side.copy_(join_side(specs, moved) / self._side_units)
         after = self._grid_steps()
@@ -293,10 +293,6 @@ class MotionTrainer:
     def _wanted(self, rows: Tensor) -> list[Tensor]:
         times = self._times[rows]
         return [plane[times].float() / self.peak for plane in self.planes]
-
-    def _context_symbols(self, rows: Tensor) -> dict[str, Tensor]:
-        """Rounded symbols of each row's context row; zero where it has none."""
-        return {name: context_symbols(grid, rows, self._context).round() for name, grid in self.grids.grids.items()}
 
     @torch.no_grad()
     def hard_rounded(self) -> Symbols:

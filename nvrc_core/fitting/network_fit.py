@@ -19,6 +19,7 @@ from nvrc_core.fitting.losses import Distortion, psnr_yuv_db
 from nvrc_core.fitting.recipe import warm_up_cosine
 from nvrc_core.kinds import linear_scheme_for, scheme_for
 from nvrc_core.representation.motion_wavelet import MotionWavelet
+from nvrc_core.representation.profile import WEIGHT_BITS
 
 BETAS = (0.9, 0.99)
 RATE, WARM_UP, FINAL_RATE = 1e-2, 0.03, 0.1  # of real weights; the last is a share of the first
@@ -31,8 +32,8 @@ REPORT_EVERY = 50
 class NetworkFit:
     """Fits the network of `representation` to finished linear pictures.
 
-    `planes`: integer samples [T, H, W] of Y, U, V on the device, at most `peak`. `weight_bits`: about what a
-    weight costs. `on_step`: is told the number of steps that are done and the PSNR-YUV of the last, now and then.
+    `planes`: integer samples [T, H, W] of Y, U, V on the device, at most `peak`. `on_step`: is told
+    the number of steps that are done and the PSNR-YUV of the last, now and then.
     """
 
     def __init__(
@@ -42,13 +43,12 @@ class NetworkFit:
         *,
         quality_weight: float,
         distortion: Distortion,
-        weight_bits: float,
         peak: int,
         draw: torch.Generator,
         on_step: Callable[[int, float], None],
     ) -> None:
         self.representation, self.planes, self.peak = representation, planes, peak
-        self.quality_weight, self.distortion, self.weight_bits = quality_weight, distortion, weight_bits
+        self.quality_weight, self.distortion = quality_weight, distortion
         self._linear, self._whole = linear_scheme_for(representation), scheme_for(representation)
         self._prior = LayerPrior(representation.network_specs)
         self._draw, self._on_step = draw, on_step
@@ -96,7 +96,7 @@ class NetworkFit:
 
     def _side_of(self, weights: Tensor) -> dict[str, Tensor]:
         """Steps and scales for weights that come to about what these are."""
-        side = self._prior.initial_side(self._prior.unflatten(weights), self.weight_bits)
+        side = self._prior.initial_side(self._prior.unflatten(weights), WEIGHT_BITS)
         return {name: values.round().to(weights) for name, values in side.items()}
 
     def _with_network(self, symbols: Symbols, weights: Tensor, side: Mapping[str, Tensor]) -> Symbols:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 import torch
 from torch import Tensor
 
-from nvrc_core.compression.row_symbols import context_symbols
+from nvrc_core.compression.row_symbols import known_symbols
 from nvrc_core.compression.scheme import Scheme
 from nvrc_core.compression.side_information import SideSpec, SideValues, join_side, split_side
 
@@ -38,8 +38,7 @@ def settle(
     for step, rows in zip(range(steps), sets, strict=False):
         optimiser.param_groups[0]["lr"] = RATE * (1 - step / steps)
         symbols = {name: grid[rows].round() for name, grid in grids.items()}
-        known = {name: context_symbols(grid, rows, context).round() for name, grid in grids.items()}
-        bits = scheme.row_bits(symbols, known, rows, split_side(specs, flat))
+        bits = scheme.row_bits(symbols, known_symbols(grids, rows, context), rows, split_side(specs, flat))
         optimiser.zero_grad(set_to_none=True)
         (bits * weights[rows]).sum().backward()
         flat.grad *= moves

@@ -41,12 +41,6 @@ def with_inherited(coded: Tensor, share: Tensor | float, rows: Tensor, intervals
     return motion
 
 
-def without_inherited(motion: Tensor, share: Tensor | float, rows: Tensor, intervals: Intervals) -> Tensor:
-    """What is coded of motion: the inverse of `with_inherited`."""
-    inherits = _levels(rows, intervals) >= FIRST_TO_INHERIT
-    return motion - inherits * share * _inherited(motion, rows, intervals)
-
-
 def _levels(rows: Tensor, intervals: Intervals) -> Tensor:
     return look_up(intervals.level, rows).view(-1, 1, 1, 1)
 

@@ -4,20 +4,21 @@ from dataclasses import dataclass
 
 from nvrc_core.representation.intervals import KEY_INTERVAL
 
+WEIGHT_BITS = 4.0
+"""About what a weight of the network of motion-compensated wavelets costs."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class MotionProfile:
     """A complexity level of motion-compensated wavelets.
 
-    `channels`, `blocks`: the network at most; `network_share`: the share of the bits that its weights may take, at
-    `bits_per_weight` each. Where that is too little for any, one channel and no block is left of it. `key_interval`:
-    frames from key to key.
+    `channels`, `blocks`: the network at most; `network_share`: the share of the bits that its weights may take.
+    Where that is too little for any, one channel and no block is left of it. `key_interval`: frames from key to key.
     """
 
     channels: int
     blocks: int
     network_share: float = 0.04
-    bits_per_weight: float = 4.0
     key_interval: int = KEY_INTERVAL
 
 

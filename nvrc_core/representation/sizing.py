@@ -16,7 +16,7 @@ from nvrc_formats.video import VideoFormat
 from nvrc_core.representation.hinerv import Hinerv, covering_grid
 from nvrc_core.representation.intervals import default_keys
 from nvrc_core.representation.motion_wavelet import MotionWavelet
-from nvrc_core.representation.profile import MotionProfile, Profile
+from nvrc_core.representation.profile import WEIGHT_BITS, MotionProfile, Profile
 
 WIDTH_STEP = 4
 
@@ -26,7 +26,8 @@ Size = TypeVar("Size")
 def shape_for(
     profile: Profile | MotionProfile, video: VideoFormat, frames: int, target_bits: float, cuts: Sequence[int] = ()
 ) -> Shape:
-    """The largest shape of the profile whose parameters fit `target_bits`, but never below the smallest one.
+    """The largest shape of the profile whose parameters (of wavelets, whose weights of the network) fit `target_bits`,
+    but never below the smallest one.
 
     `cuts`: frames that begin another scene, ascending.
     """
@@ -52,7 +53,7 @@ def _motion_shape(
     def fits(shape: MotionWaveletShape) -> bool:
         specs = MotionWavelet(shape, video, frames).specs
         weights = sum(spec.size for spec in specs if spec.kind in ("layer", "bias"))
-        return weights * profile.bits_per_weight <= profile.network_share * target_bits
+        return weights * WEIGHT_BITS <= profile.network_share * target_bits
 
     widths = range(WIDTH_STEP, profile.channels + 1, WIDTH_STEP)
     networks = [(1, 0), *((channels, profile.blocks) for channels in widths)]

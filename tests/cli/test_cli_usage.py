@@ -65,6 +65,7 @@ def test_presets_lists_names_and_what_they_are_for(nvrc):
         (["encode", "in.mkv", "-o", "out.nvrc", "--bpp", "1", "--lambda", "1"], "--bpp or --lambda"),
         (["encode", "in.mkv", "-o", "out.nvrc", "--bpp", "0"], "--bpp 0.0 is not a positive number"),
         (["encode", "in.mkv", "-o", "out.nvrc", "--lambda", "nan"], "--lambda nan is not a positive number"),
+        (["encode", "in.mkv", "-o", "out.nvrc", "--lambda", "2e7"], "--lambda 20000000.0 is not between 0.1 and 1e+07"),
         (["encode", "in.mkv", "-o", "out.nvrc", "--preset", "hasty"], "unknown preset 'hasty'"),
         (
             ["encode", "in.mkv", "-o", "out.nvrc", "--preset", "fast", "--tune", "grain"],

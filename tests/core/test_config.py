@@ -22,6 +22,8 @@ from nvrc_core.presets import DEFAULT_PRESET, DEFAULT_TUNE, PRESETS, Preset, spl
         {"target_bpp": float("nan")},
         {"quality_weight": float("inf")},
         {"quality_weight": 0.0},
+        {"quality_weight": 0.09},
+        {"quality_weight": 1.1e7},
         {"steps": 9},
         {"seed": -1},
         {"seed": 2**63},

@@ -194,9 +194,8 @@ def test_gradients_reach_symbols_and_side_information(make: MakePrior):
         assert gradient.abs().sum() > 0, name
 
 
-@both
-def test_steps_and_scales_shift_together(make: MakePrior):
-    prior = make()
+def test_steps_and_scales_of_bands_shift_together():
+    prior = band_prior()
     side = lively_side(prior)
     moved = side | prior.shifted_side(side, 8)  # steps twice as large, so symbols half as large
     for spec in prior.side_specs:
@@ -205,6 +204,20 @@ def test_steps_and_scales_shift_together(make: MakePrior):
             assert (change == 8).all()
         elif spec.group.endswith(".scale"):
             assert (change < 0).all()
+
+
+def test_motion_keeps_its_steps():
+    prior = motion_prior()
+    assert prior.shifted_side(lively_side(prior), 8) == {}
+
+
+def test_first_side_information_of_the_darkest_picture_can_be_written():
+    """Low-passes at the finest steps are further from zero than an offset can tell."""
+    prior = band_prior()
+    symbols = {spec.name: torch.zeros(spec.shape) for spec in prior.specs}
+    symbols["band16"][..., 0] = -(MAX_SIDE_VALUE + 500)
+    side = prior.initial_side(symbols)
+    assert all(values.abs().max() <= MAX_SIDE_VALUE for values in side.values())
 
 
 def test_keys_follow_each_other():

@@ -12,7 +12,6 @@ from random_segments import assert_equal, wild_symbols
 from nvrc_core.compression.scheme import Scheme, Symbols
 from nvrc_core.compression.segment_codec import ROOT_BYTES, decode_symbols, encode_symbols
 from nvrc_core.compression.side_information import groups
-from nvrc_core.compression.step_trim import trim_steps
 from nvrc_core.kinds import representation_for, scheme_for
 from nvrc_core.representation.motion_wavelet import MotionWavelet
 
@@ -35,18 +34,18 @@ class Start:
 
     inherits = True
 
-    def __init__(self, representation: MotionWavelet, gain: float) -> None:
+    def __init__(self, representation: MotionWavelet) -> None:
         generator = torch.Generator().manual_seed(1)
         self.symbols, self.steps = {}, {}
         for size, spec in zip((4.0, 2.0, 1.0, 0.5, 2.0), representation.specs[:5], strict=True):
             shape = (representation.intervals.levels, spec.shape[3])
             self.steps[spec.name] = torch.full(shape, 0.5 if spec.name == "motion" else 2**-5)
-            self.symbols[spec.name] = (torch.randn(spec.shape, generator=generator) * size * gain).round()
+            self.symbols[spec.name] = (torch.randn(spec.shape, generator=generator) * size).round()
         without_what_is_not_coded(Symbols({}, torch.empty(0), self.symbols), len(representation.shape.keys))
 
 
-def typical(representation: MotionWavelet, scheme: Scheme, gain: float = 1.0) -> Symbols:
-    start = Start(representation, gain)
+def typical(representation: MotionWavelet, scheme: Scheme) -> Symbols:
+    start = Start(representation)
     parameters = representation.initial_parameters((0.5,) * 3, torch.Generator().manual_seed(2))
     side = scheme.initial_motion_side(parameters, start)
     side = {name: value.round() for name, value in side.items()}
@@ -108,15 +107,3 @@ def test_rows_have_the_bits_and_the_values_of_the_whole():
     part = {name: grid[some] for name, grid in symbols.grids.items()}
     for name, value in scheme.dequantise_rows(symbols.layers, part, symbols.side, some).items():
         assert torch.equal(value, values[name][some] if name in part else values[name]), name
-
-
-@pytest.mark.parametrize("factor", [0.7, 0.9, 1.3])
-def test_trimming_hits_its_target(factor: float):
-    """With symbols of many steps: those of a few jump when they are rounded anew."""
-    representation = model()
-    scheme = scheme_for(representation)
-    symbols = typical(representation, scheme, gain=16.0)
-    target = factor * float(scheme.rate(symbols).total)
-    trimmed = trim_steps(scheme, symbols, target)
-    assert float(scheme.rate(trimmed).total) == pytest.approx(target, rel=0.06)
-    assert_equal(decode_symbols(scheme, encode_symbols(scheme, trimmed).payload)[0], trimmed)

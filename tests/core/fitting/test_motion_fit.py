@@ -129,7 +129,7 @@ def test_motion_is_searched_at_the_quality_that_it_leaves(monkeypatch: pytest.Mo
         return search_motion(*args, quality_weight=quality_weight, **options)
 
     monkeypatch.setattr(motion_fit, "search_motion", search)
-    monkeypatch.setattr(motion_fit, "_typical_weight", lambda bpp: 3e5)
+    monkeypatch.setattr(motion_fit, "typical_quality_weight", lambda bpp: 3e5)
     fit = Fit(textured(17, 64, 80), steps=10, bpp=0.08)
     assert abs(math.log2(searched[-1] / fit.events[0].quality_weight)) < 1.5
     assert len(searched) <= 1 + motion_fit.MOST_SEARCHES

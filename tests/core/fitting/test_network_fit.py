@@ -45,7 +45,6 @@ def network(planes: Planes, told: list[int], weight: float = 1000.0, seed: int =
         [plane.round().to(torch.uint8) for plane in planes],
         quality_weight=weight,
         distortion=SquaredError(VIDEO),
-        weight_bits=4.0,
         peak=255,
         draw=torch.Generator().manual_seed(seed),
         on_step=lambda step, quality_db: told.append(step),

@@ -4,7 +4,14 @@ import math
 
 import pytest
 
-from nvrc_core.fitting.rate_control import APPROACH, INITIAL_QUALITY_WEIGHT, QUALITY_WEIGHT_BOUNDS, RateControl
+from nvrc_core.fitting.rate_control import (
+    APPROACH,
+    INITIAL_QUALITY_WEIGHT,
+    QUALITY_WEIGHT_BOUNDS,
+    RateControl,
+    typical_bpp,
+    typical_quality_weight,
+)
 
 TARGET = 1000.0
 LATE = (APPROACH + 1) / 2
@@ -76,3 +83,8 @@ def test_a_fit_that_answers_ends_at_its_target(exponent: float, ideal: float, up
         wanted = math.log(TARGET) + exponent * math.log(control.quality_weight / ideal)
         log_bits += (wanted - log_bits) * min(1.0, 25 / updates)
     assert math.exp(log_bits) == pytest.approx(TARGET, rel=0.1)
+
+
+def test_typical_rates_and_quality_weights_tell_each_other():
+    assert [typical_quality_weight(typical_bpp(weight)) for weight in (20.0, 5000.0)] == pytest.approx([20.0, 5000.0])
+    assert typical_bpp(400.0) < typical_bpp(800.0) < 2 * typical_bpp(400.0)

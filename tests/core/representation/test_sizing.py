@@ -12,6 +12,7 @@ from nvrc_formats.video import VideoFormat
 
 from nvrc_core.presets import PRESETS
 from nvrc_core.representation.motion_wavelet import MotionWavelet
+from nvrc_core.representation.profile import WEIGHT_BITS
 from nvrc_core.representation.sizing import WIDTH_STEP, most_frames, shape_for
 
 QCIF = VideoFormat(176, 144)
@@ -122,10 +123,10 @@ def test_weights_take_their_share_of_the_bits_at_most(preset: str):
     most = profile.channels
     for bits in RATES:
         shape = shape_of(preset, QCIF, 32, bits)
-        share = weights_of(shape, QCIF, 32) * profile.bits_per_weight / bits
+        share = weights_of(shape, QCIF, 32) * WEIGHT_BITS / bits
         assert shape.channels == 1 or share <= profile.network_share
         wider = replace(shape, channels=shape.channels // WIDTH_STEP * WIDTH_STEP + WIDTH_STEP, blocks=profile.blocks)
-        wider_share = weights_of(wider, QCIF, 32) * profile.bits_per_weight / bits
+        wider_share = weights_of(wider, QCIF, 32) * WEIGHT_BITS / bits
         assert shape.channels == most or wider_share > profile.network_share
 
 
