@@ -110,7 +110,7 @@ class MotionWaveletShape:
     `keys`: the frames that are not predicted from both sides, counted from the segment's first, ascending; the first
     and the last frame are among them. They decide on the references of all others.
     `channels`, `blocks`: width and number of blocks of the network that corrects each picture.
-    `motion_cell`: luma samples along each side of a cell of motion, one of MOTION_CELLS.
+    `motion_cell`: luma samples along each side of a cell of motion, at most; one of MOTION_CELLS.
     `overlaps`: whether predictions overlap where motion jumps from cell to cell.
     """
 
@@ -156,7 +156,7 @@ class MotionWaveletShape:
         return -(-video.height // self.COARSEST_STRIDE), -(-video.width // self.COARSEST_STRIDE)
 
     def motion_size(self, video: VideoFormat) -> tuple[int, int]:
-        """[h, w] of motion: the picture in cells of its own, rounded up."""
+        """[h, w] of motion: as many cells of its own as cover the picture, which they divide evenly."""
         return -(-video.height // self.motion_cell), -(-video.width // self.motion_cell)
 
     def check_segment(self, frames: int, video: VideoFormat) -> None:
