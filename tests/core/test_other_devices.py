@@ -18,7 +18,7 @@ from nvrc_core.rendering import render_frames
 from nvrc_core.representation.sizing import shape_for
 from nvrc_core.segment import FittedSegment, fit_segment
 
-FRAMES, HEIGHT, WIDTH = 3, 16, 32
+FRAMES, HEIGHT, WIDTH = 5, 16, 16
 
 
 def test_tensors_of_two_devices_do_not_meet():
