@@ -20,6 +20,7 @@ import av
 import av.stream
 import numpy as np
 from nvrc_formats import y4m
+from nvrc_formats.container import MAGIC as NVRC_MAGIC
 from nvrc_formats.errors import VideoFileError
 from nvrc_formats.rawvideo import RawReader
 from nvrc_formats.video import PIXEL_FORMATS, YUV420P, ColorTags, PixelFormat, VideoFormat
@@ -115,6 +116,8 @@ def read_source(
         if raw_size is not None or Path(name).suffix.lower() == ".yuv":
             video = _raw_format(name, raw_size, raw_rate, raw_format)
             source = Source(name, video, _stream_frames(name, RawReader(stream, video)))
+        elif opened.start.startswith(NVRC_MAGIC):
+            raise MediaError(f"{name} is a .nvrc file already: `nvrc decode` makes a video of it")
         elif opened.start == y4m.MAGIC:
             with read_errors(name):
                 reader = y4m.Y4mReader(stream)

@@ -113,6 +113,9 @@ def test_files_that_are_not_nvrc(refused, clip, tmp_path):
     assert refused(3, "info", tmp_path / "absent.nvrc").endswith("absent.nvrc: no such file")
     assert "is a directory" in refused(3, "info", tmp_path)
     assert refused(4, "info", clip) == refused(4, "decode", clip, "-o", tmp_path / "out.y4m")
+    coded = tmp_path / "coded.nvrc"
+    coded.write_bytes(b"\x89NVRC\r\n\x1a" + bytes(100))
+    assert "is a .nvrc file already" in refused(3, "encode", coded, "-o", tmp_path / "again.nvrc")
     assert refused(4, "info", os.devnull) == f"{os.devnull}: the file is empty"
     assert not (tmp_path / "out.y4m").exists()
 
