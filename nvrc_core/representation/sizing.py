@@ -51,8 +51,7 @@ def _motion_shape(
     keys = default_keys(frames, profile.key_interval, cuts)
 
     def fits(shape: MotionWaveletShape) -> bool:
-        specs = MotionWavelet(shape, video, frames).specs
-        weights = sum(spec.size for spec in specs if spec.kind in ("layer", "bias"))
+        weights = sum(spec.size for spec in MotionWavelet(shape, video, frames).network_specs)
         return weights * WEIGHT_BITS <= profile.network_share * target_bits
 
     widths = range(WIDTH_STEP, profile.channels + 1, WIDTH_STEP)
